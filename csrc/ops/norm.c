@@ -1,0 +1,108 @@
+/* Rules of layer_norm and rms_norm over the last n_axes axes. Weights may be of another floating
+ * dtype than x; the result has x's. Statistics, and gradients of weight and bias, are float32
+ * (float64 where x is). */
+#include <string.h>
+
+#include "rules.h"
+
+/* The number of leading axes, which are not normalised. */
+static mp_status leading_axes(const mp_call *call, const mp_array *x, int *leading) {
+    int64_t n = call->attrs.n_axes;
+    MP_TRY(mp_rule_want_float(x, "x"));
+    if (n < 1 || n > x->ndim)
+        return mp_fail(MP_ERR_VALUE, "n_axes is %lld, an array of %d dimensions wants 1 to %d",
+                       (long long)n, x->ndim, x->ndim);
+    *leading = x->ndim - (int)n;
+    return MP_OK;
+}
+
+/* An absent input, or a floating one of the normalised axes' shape. */
+static mp_status check_parameter(const mp_array *a, const char *name, const mp_array *x,
+                                 int leading) {
+    if (!a) return MP_OK;
+    MP_TRY(mp_rule_want_float(a, name));
+    int n = x->ndim - leading;
+    if (a->ndim == n && !memcmp(a->shape, x->shape + leading, (size_t)n * sizeof *a->shape))
+        return MP_OK;
+    return mp_fail(MP_ERR_VALUE, "%s has shape %s, the last axes of x have %s", name,
+                   mp_shape_text(a->ndim, a->shape), mp_shape_text(n, x->shape + leading));
+}
+
+/* The statistics that a backward op gets: one number per element of the leading axes. */
+static mp_status check_statistic(const mp_array *a, const char *name, const mp_array *x,
+                                 int leading) {
+    MP_TRY(mp_rule_want_float(a, name));
+    return mp_rule_want_shape(a, name, leading, x->shape);
+}
+
+static mp_status check_forward(mp_call *call, int *leading) {
+    const mp_array *x = call->in[0];
+    MP_TRY(leading_axes(call, x, leading));
+    if (!(call->attrs.eps >= 0))
+        return mp_fail(MP_ERR_VALUE, "eps is %g, it must not be negative", call->attrs.eps);
+    MP_TRY(check_parameter(call->in[1], "weight", x, *leading));
+    mp_rule_spec(call, 0, (mp_dtype)x->dtype, x->ndim, x->shape);
+    call->work = 3.0 * (double)x->size;
+    return MP_OK;
+}
+
+/* x, weight, bias -> y, and hidden mean and 1 / standard deviation, of the leading shape. */
+mp_status mp_infer_layer_norm(mp_call *call) {
+    const mp_array *x = call->in[0];
+    int leading;
+    MP_TRY(check_forward(call, &leading));
+    MP_TRY(check_parameter(call->in[2], "bias", x, leading));
+    for (int k = 1; k <= 2; k++) mp_rule_spec(call, k, mp_rule_accumulator(x), leading, x->shape);
+    return MP_OK;
+}
+
+/* x, weight -> y, and hidden 1 / root mean square, of the leading shape. */
+mp_status mp_infer_rms_norm(mp_call *call) {
+    const mp_array *x = call->in[0];
+    int leading;
+    MP_TRY(check_forward(call, &leading));
+    mp_rule_spec(call, 1, mp_rule_accumulator(x), leading, x->shape);
+    return MP_OK;
+}
+
+/* gy, x, weight and `n_stats` statistics -> gx in x's dtype, and the gradients of weight (and
+ * bias), made whether or not there is a weight. */
+static mp_status infer_bwd(mp_call *call, int n_stats) {
+    const mp_array *gy = call->in[0], *x = call->in[1];
+    int leading;
+    MP_TRY(leading_axes(call, x, &leading));
+    MP_TRY(mp_rule_want_float(gy, "gy"));
+    MP_TRY(mp_rule_want_shape(gy, "gy", x->ndim, x->shape));
+    MP_TRY(check_parameter(call->in[2], "weight", x, leading));
+    for (int i = 0; i < n_stats; i++)
+        MP_TRY(check_statistic(call->in[3 + i], i < n_stats - 1 ? "mean" : "rstd", x, leading));
+    mp_rule_spec(call, 0, (mp_dtype)x->dtype, x->ndim, x->shape);
+    for (int k = 1; k < call->n_out; k++)
+        mp_rule_spec(call, k, mp_rule_accumulator(x), x->ndim - leading, x->shape + leading);
+    call->work = 5.0 * (double)x->size;
+    return MP_OK;
+}
+
+mp_status mp_infer_layer_norm_bwd(mp_call *call) { return infer_bwd(call, 2); }
+mp_status mp_infer_rms_norm_bwd(mp_call *call) { return infer_bwd(call, 1); }
+
+/* Runs the backward op; its outputs are the gradients of the inputs, in order. */
+static mp_status run_bwd(mp_backward *b, mp_op op, int n_in, mp_array **in) {
+    mp_array *out[MP_MAX_OUT];
+    MP_TRY(mp_op_call(op, n_in, in, b->attrs, out));
+    for (int i = 0; i < b->n_in; i++) {
+        if (b->need[i]) b->gx[i] = out[i];
+        else mp_array_unref(out[i]);
+    }
+    return MP_OK;
+}
+
+mp_status mp_vjp_layer_norm(mp_backward *b) {
+    mp_array *in[5] = {b->gy[0], b->in[0], b->in[1], b->out[1], b->out[2]};
+    return run_bwd(b, MP_OP_layer_norm_bwd, 5, in);
+}
+
+mp_status mp_vjp_rms_norm(mp_backward *b) {
+    mp_array *in[4] = {b->gy[0], b->in[0], b->in[1], b->out[1]};
+    return run_bwd(b, MP_OP_rms_norm_bwd, 4, in);
+}

@@ -1,0 +1,76 @@
+/* Rules of softmax and log_softmax along one axis. */
+#include "rules.h"
+
+/* x floating -> y of its shape, in dtype if one is given. */
+mp_status mp_infer_softmax(mp_call *call) {
+    mp_array *x = call->in[0];
+    mp_dtype dtype =
+        call->attrs.dtype == MP_NO_DTYPE ? (mp_dtype)x->dtype : (mp_dtype)call->attrs.dtype;
+    MP_TRY(mp_rule_axis(&call->attrs.axis, x->ndim));
+    if (call->attrs.dtype == MP_NO_DTYPE) MP_TRY(mp_rule_want_float(x, "x"));
+    if (!mp_is_float(dtype))
+        return mp_fail(MP_ERR_TYPE, "dtype is %s, a floating one is wanted", mp_dtypes[dtype].name);
+    mp_rule_spec(call, 0, dtype, x->ndim, x->shape);
+    call->work = 5.0 * (double)x->size;
+    return MP_OK;
+}
+
+mp_status mp_vjp_softmax(mp_backward *b) {
+    return mp_op2(MP_OP_softmax_bwd, b->gy[0], b->out[0], b->attrs, &b->gx[0]);
+}
+
+mp_status mp_vjp_log_softmax(mp_backward *b) {
+    return mp_op2(MP_OP_log_softmax_bwd, b->gy[0], b->out[0], b->attrs, &b->gx[0]);
+}
+
+/* gy and y of one shape, floating; gx in y's dtype. */
+mp_status mp_infer_softmax_bwd(mp_call *call) {
+    mp_array *gy = call->in[0], *y = call->in[1];
+    MP_TRY(mp_rule_want_float(gy, "gy"));
+    MP_TRY(mp_rule_want_float(y, "y"));
+    MP_TRY(mp_rule_want_shape(gy, "gy", y->ndim, y->shape));
+    MP_TRY(mp_rule_axis(&call->attrs.axis, y->ndim));
+    call->spec[0] = mp_spec_of(y);
+    call->work = 5.0 * (double)y->size;
+    return MP_OK;
+}
+
+/* The sum of x along the op's axis. */
+static mp_array *sum_along(mp_chain *c, mp_array *x) {
+    return mp_chain_sum(c, x, 1, &c->b->attrs->axis);
+}
+
+static mp_array *times(mp_chain *c, mp_array *x1, mp_array *x2) {
+    return mp_chain2(c, MP_OP_mul, x1, x2, NULL);
+}
+static mp_array *minus(mp_chain *c, mp_array *x1, mp_array *x2) {
+    return mp_chain2(c, MP_OP_sub, x1, x2, NULL);
+}
+
+/* gx = y (gy - sum(gy y)). With v its gradient: that of gy is y (v - sum(v y)), that of y is
+ * v (gy - sum(gy y)) - gy sum(v y). */
+mp_status mp_vjp_softmax_bwd(mp_backward *b) {
+    if (b->need[0]) MP_TRY(mp_op2(MP_OP_softmax_bwd, b->gy[0], b->in[1], b->attrs, &b->gx[0]));
+    if (!b->need[1]) return MP_OK;
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *v = mp_chain_wide(&c, b->gy[0]), *gy = mp_chain_wide(&c, b->in[0]), *y = b->in[1];
+    mp_array *centred = minus(&c, gy, sum_along(&c, times(&c, gy, y)));
+    mp_array *rest = times(&c, gy, sum_along(&c, times(&c, v, y)));
+    mp_chain_give(&c, 1, minus(&c, times(&c, v, centred), rest));
+    return mp_chain_end(&c);
+}
+
+/* gx = gy - exp(y) sum(gy). With v its gradient: that of gy is v - sum(v exp(y)), that of y is -v
+ * exp(y) sum(gy). */
+mp_status mp_vjp_log_softmax_bwd(mp_backward *b) {
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *v = mp_chain_wide(&c, b->gy[0]), *gy = mp_chain_wide(&c, b->in[0]);
+    mp_array *weighted = times(&c, v, mp_chain1(&c, MP_OP_exp, mp_chain_wide(&c, b->in[1]), NULL));
+    if (b->need[0]) mp_chain_give(&c, 0, minus(&c, v, sum_along(&c, weighted)));
+    if (b->need[1])
+        mp_chain_give(&c, 1,
+                      mp_chain1(&c, MP_OP_neg, times(&c, weighted, sum_along(&c, gy)), NULL));
+    return mp_chain_end(&c);
+}
