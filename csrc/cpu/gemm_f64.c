@@ -1,0 +1,7 @@
+/* Products with float64 sums: see gemm.h. */
+#include "gemm.h"
+
+#define REAL_BITS 64
+#include "real.h"
+#include "gemm_body.h"
+#include "gemm_gemv.h"

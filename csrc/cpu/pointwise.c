@@ -1,0 +1,208 @@
+/* Arithmetic, comparisons and selection: the rows of the pointwise ops that need no function beyond
+ * the processor's own. Integers wrap around as NumPy's do, NaN goes through maximum, minimum, sign
+ * and relu. Functions and their gradients are in activation.c. */
+#include <math.h>
+
+#include "pointwise.h"
+
+/* ---- arithmetic ---- */
+
+#define ARITHMETIC(op, sign)                                                                       \
+    MP_ROW_FN(op##_f32, float, float, float, A sign B)                                             \
+    MP_ROW_FN(op##_f64, double, double, double, A sign B)                                          \
+    MP_ROW_FN(op##_u64, uint64_t, uint64_t, uint64_t, A sign B)                                    \
+    static const mp_pointwise op##_op = {.f32 = op##_f32,                                          \
+                                         .f64 = op##_f64,                                          \
+                                         .i64 = op##_u64,                                          \
+                                         .u64 = op##_u64,                                          \
+                                         .grain = MP_GRAIN_LIGHT};
+
+ARITHMETIC(add, +)
+ARITHMETIC(sub, -)
+ARITHMETIC(mul, *)
+MP_ROW_FN(div_f32, float, float, float, A / B)
+MP_ROW_FN(div_f64, double, double, double, A / B)
+static const mp_pointwise div_op = {.f32 = div_f32, .f64 = div_f64, .grain = MP_GRAIN_LIGHT};
+
+MP_KERNEL(add) { return mp_pointwise_run(call, &add_op, 2); }
+MP_KERNEL(sub) { return mp_pointwise_run(call, &sub_op, 2); }
+MP_KERNEL(mul) { return mp_pointwise_run(call, &mul_op, 2); }
+MP_KERNEL(div) { return mp_pointwise_run(call, &div_op, 2); }
+/* x * s, s one number */
+MP_KERNEL(scale) { return mp_pointwise_run(call, &mul_op, 2); }
+
+#define EXTREMUM(op, sign)                                                                         \
+    MP_ROW_FN(op##_f32, float, float, float, ((A sign B) | (A != A)) ? A : B)                      \
+    MP_ROW_FN(op##_f64, double, double, double, ((A sign B) | (A != A)) ? A : B)                   \
+    MP_ROW_FN(op##_i64, int64_t, int64_t, int64_t, A sign B ? A : B)                               \
+    MP_ROW_FN(op##_u64, uint64_t, uint64_t, uint64_t, A sign B ? A : B)                            \
+    static const mp_pointwise op##_op = {.f32 = op##_f32,                                          \
+                                         .f64 = op##_f64,                                          \
+                                         .i64 = op##_i64,                                          \
+                                         .u64 = op##_u64,                                          \
+                                         .grain = MP_GRAIN_LIGHT};
+
+EXTREMUM(maximum, >)
+EXTREMUM(minimum, <)
+MP_KERNEL(maximum) { return mp_pointwise_run(call, &maximum_op, 2); }
+MP_KERNEL(minimum) { return mp_pointwise_run(call, &minimum_op, 2); }
+
+/* ---- pow ---- */
+
+static inline uint64_t integer_power(uint64_t base, uint64_t exponent) {
+    uint64_t y = 1;
+    for (; exponent; exponent >>= 1, base *= base)
+        if (exponent & 1) y *= base;
+    return y;
+}
+MP_ROW_FN(pow_f32, float, float, float, powf(A, B))
+MP_ROW_FN(pow_f64, double, double, double, pow(A, B))
+MP_ROW_FN(pow_u64, uint64_t, uint64_t, uint64_t, integer_power(A, B))
+static const mp_pointwise pow_op = {
+    .f32 = pow_f32, .f64 = pow_f64, .i64 = pow_u64, .u64 = pow_u64, .grain = MP_GRAIN_LIBM};
+
+/* Powers to one number, as NumPy does them. */
+MP_ROW_FN(square_f32, float, float, float, (A) * (A))
+MP_ROW_FN(square_f64, double, double, double, (A) * (A))
+MP_ROW_FN(square_u64, uint64_t, uint64_t, uint64_t, (A) * (A))
+static const mp_pointwise square_op = {.f32 = square_f32,
+                                       .f64 = square_f64,
+                                       .i64 = square_u64,
+                                       .u64 = square_u64,
+                                       .grain = MP_GRAIN_LIGHT};
+MP_ROW_FN(cube_f32, float, float, float, (A) * (A) * (A))
+MP_ROW_FN(cube_f64, double, double, double, (A) * (A) * (A))
+static const mp_pointwise cube_op = {.f32 = cube_f32, .f64 = cube_f64, .grain = MP_GRAIN_LIGHT};
+MP_ROW_FN(root_f32, float, float, float, sqrtf(A))
+MP_ROW_FN(root_f64, double, double, double, sqrt(A))
+static const mp_pointwise root_op = {.f32 = root_f32, .f64 = root_f64, .grain = MP_GRAIN_LIGHT};
+MP_ROW_FN(inverse_f32, float, float, float, 1 / A)
+MP_ROW_FN(inverse_f64, double, double, double, 1 / A)
+static const mp_pointwise inverse_op = {
+    .f32 = inverse_f32, .f64 = inverse_f64, .grain = MP_GRAIN_LIGHT};
+MP_ROW_FN(same_f32, float, float, float, A)
+MP_ROW_FN(same_f64, double, double, double, A)
+MP_ROW_FN(same_u64, uint64_t, uint64_t, uint64_t, A)
+static const mp_pointwise same_op = {
+    .f32 = same_f32, .f64 = same_f64, .i64 = same_u64, .u64 = same_u64, .grain = MP_GRAIN_LIGHT};
+
+/* The cheaper op for an exponent that is one number, or pow_op. */
+static const mp_pointwise *power_op(const mp_call *call) {
+    const mp_array *exponent = call->in[1];
+    if (exponent->size != 1) return &pow_op;
+    double value = mp_load_double((mp_dtype)exponent->dtype, mp_data(exponent));
+    if (value == 2) return &square_op;
+    if (value == 1) return &same_op;
+    if (!mp_is_float((mp_dtype)call->out[0]->dtype)) return &pow_op;
+    if (value == 3) return &cube_op;
+    return value == 0.5 ? &root_op : value == -1 ? &inverse_op : &pow_op;
+}
+
+typedef struct search {
+    mp_dtype dtype;
+    bool found;
+} search;
+
+static void find_negative(void *ctx, int64_t n, char *const *ptr, const int64_t *stride) {
+    search *s = ctx;
+    int64_t room[256];
+    MP_LOAD_I64(s->dtype)(room, ptr[0], stride[0], n);
+    for (int64_t i = 0; i < n; i++) s->found |= room[i] < 0;
+}
+
+/* x1 ^ x2; an integer to a negative integer power is refused, as NumPy does. */
+MP_KERNEL(pow) {
+    mp_array *exponent = call->in[1];
+    bool whole =
+        !mp_is_float((mp_dtype)call->in[0]->dtype) && !mp_is_float((mp_dtype)call->out[0]->dtype);
+    if (whole && mp_dtypes[exponent->dtype].kind == 'I') {
+        search s = {.dtype = (mp_dtype)exponent->dtype};
+        mp_iter it;
+        mp_iter_init(&it, 1, &exponent, exponent->ndim, exponent->shape);
+        mp_iter_run(&it, 0, it.size, 256, find_negative, &s);
+        if (s.found && call->out[0]->size > 0)
+            return mp_fail(MP_ERR_VALUE, "integers to negative integer powers are not allowed");
+    }
+    const mp_pointwise *op = power_op(call);
+    return mp_pointwise_run(call, op, op == &pow_op ? 2 : 1);
+}
+
+/* ---- comparisons ---- */
+
+#define COMPARE(op, sign, mixed_signed_first, mixed_signed_second)                                 \
+    MP_ROW_FN(op##_f32, uint8_t, float, float, A sign B)                                           \
+    MP_ROW_FN(op##_f64, uint8_t, double, double, A sign B)                                         \
+    MP_ROW_FN(op##_i64, uint8_t, int64_t, int64_t, A sign B)                                       \
+    MP_ROW_FN(op##_u64, uint8_t, uint64_t, uint64_t, A sign B)                                     \
+    MP_ROW_FN(op##_i64_u64, uint8_t, uint64_t, uint64_t,                                           \
+              (int64_t)A < 0 ? mixed_signed_first : A sign B)                                      \
+    MP_ROW_FN(op##_u64_i64, uint8_t, uint64_t, uint64_t,                                           \
+              (int64_t)B < 0 ? mixed_signed_second : A sign B)                                     \
+    static const mp_pointwise op##_op = {.f32 = op##_f32,                                          \
+                                         .f64 = op##_f64,                                          \
+                                         .i64 = op##_i64,                                          \
+                                         .u64 = op##_u64,                                          \
+                                         .i64_u64 = op##_i64_u64,                                  \
+                                         .u64_i64 = op##_u64_i64,                                  \
+                                         .compares = true,                                         \
+                                         .grain = MP_GRAIN_LIGHT};                                 \
+    MP_KERNEL(op) { return mp_pointwise_run(call, &op##_op, 2); }
+
+/* what they give where the first, and where the second is negative and the other unsigned */
+COMPARE(equal, ==, false, false)
+COMPARE(not_equal, !=, true, true)
+COMPARE(less, <, true, false)
+COMPARE(less_equal, <=, true, false)
+COMPARE(greater, >, false, true)
+COMPARE(greater_equal, >=, false, true)
+
+/* ---- selection ---- */
+
+MP_ROW_FN(where_f32, float, float, uint8_t, A ? B : C)
+MP_ROW_FN(where_f64, double, double, uint8_t, A ? B : C)
+MP_ROW_FN(where_u64, uint64_t, uint64_t, uint8_t, A ? B : C)
+static const mp_pointwise where_op = {.f32 = where_f32,
+                                      .f64 = where_f64,
+                                      .i64 = where_u64,
+                                      .u64 = where_u64,
+                                      .selects = true,
+                                      .grain = MP_GRAIN_LIGHT};
+MP_KERNEL(where) { return mp_pointwise_run(call, &where_op, 3); }
+
+/* ---- one input ---- */
+
+MP_ROW_FN(neg_f32, float, float, float, -A)
+MP_ROW_FN(neg_f64, double, double, double, -A)
+MP_ROW_FN(neg_u64, uint64_t, uint64_t, uint64_t, 0 - A)
+static const mp_pointwise neg_op = {
+    .f32 = neg_f32, .f64 = neg_f64, .i64 = neg_u64, .u64 = neg_u64, .grain = MP_GRAIN_LIGHT};
+MP_KERNEL(neg) { return mp_pointwise_run(call, &neg_op, 1); }
+
+MP_ROW_FN(abs_f32, float, float, float, fabsf(A))
+MP_ROW_FN(abs_f64, double, double, double, fabs(A))
+MP_ROW_FN(abs_i64, uint64_t, uint64_t, uint64_t, (int64_t)A < 0 ? 0 - A : A)
+static const mp_pointwise abs_op = {
+    .f32 = abs_f32, .f64 = abs_f64, .i64 = abs_i64, .u64 = same_u64, .grain = MP_GRAIN_LIGHT};
+MP_KERNEL(abs) { return mp_pointwise_run(call, &abs_op, 1); }
+
+MP_ROW_FN(sign_f32, float, float, float, A != A ? A : (float)((A > 0) - (A < 0)))
+MP_ROW_FN(sign_f64, double, double, double, A != A ? A : (double)((A > 0) - (A < 0)))
+MP_ROW_FN(sign_i64, int64_t, int64_t, int64_t, (A > 0) - (A < 0))
+MP_ROW_FN(sign_u64, uint64_t, uint64_t, uint64_t, A != 0)
+static const mp_pointwise sign_op = {
+    .f32 = sign_f32, .f64 = sign_f64, .i64 = sign_i64, .u64 = sign_u64, .grain = MP_GRAIN_LIGHT};
+MP_KERNEL(sign) { return mp_pointwise_run(call, &sign_op, 1); }
+
+MP_ROW_FN(relu_f32, float, float, float, A <= 0 ? 0 : A)
+MP_ROW_FN(relu_f64, double, double, double, A <= 0 ? 0 : A)
+MP_ROW_FN(relu_i64, int64_t, int64_t, int64_t, A < 0 ? 0 : A)
+static const mp_pointwise relu_op = {
+    .f32 = relu_f32, .f64 = relu_f64, .i64 = relu_i64, .u64 = same_u64, .grain = MP_GRAIN_LIGHT};
+MP_KERNEL(relu) { return mp_pointwise_run(call, &relu_op, 1); }
+
+/* gx = gy where y > 0, and where y is NaN */
+MP_ROW_FN(relu_bwd_f32, float, float, float, B <= 0 ? 0 : A)
+MP_ROW_FN(relu_bwd_f64, double, double, double, B <= 0 ? 0 : A)
+static const mp_pointwise relu_bwd_op = {
+    .f32 = relu_bwd_f32, .f64 = relu_bwd_f64, .grain = MP_GRAIN_LIGHT};
+MP_KERNEL(relu_bwd) { return mp_pointwise_run(call, &relu_bwd_op, 2); }

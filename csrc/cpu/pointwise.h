@@ -1,0 +1,42 @@
+/* The engine of the pointwise ops, run by pointwise_run.c: an op is a function over dense rows per
+ * type it computes in; the engine broadcasts, converts and shares out the work. */
+#ifndef MP_CPU_POINTWISE_H
+#define MP_CPU_POINTWISE_H
+
+#include "cpu.h"
+
+/* y[i] = f(a[i], b[i], c[i]) for n elements, all of the type it is written for; operands that the
+ * op lacks are NULL. y may be one of the rows read. */
+typedef void (*mp_row_fn)(int64_t n, void *y, const void *a, const void *b, const void *c,
+                          const mp_attrs *attrs);
+
+typedef struct mp_pointwise {
+    mp_row_fn f32, f64, i64, u64; /* NULL: infer keeps the op from that type */
+    /* comparisons: int64 with uint64 and the other way round */
+    mp_row_fn i64_u64, u64_i64;
+    bool compares; /* y is a row of uint8_t, 0 or 1 */
+    bool selects;  /* a is a row of uint8_t, zero or not */
+    int64_t grain; /* elements worth a thread */
+} mp_pointwise;
+
+/* Runs the op on the first n_in inputs of the call. */
+mp_status MP_TIERED(mp_pointwise_run_op)(mp_call *call, const mp_pointwise *op, int n_in);
+#define mp_pointwise_run MP_TIERED(mp_pointwise_run_op)
+
+enum { MP_GRAIN_LIGHT = 1 << 16, MP_GRAIN_HEAVY = 1 << 14, MP_GRAIN_LIBM = 1 << 12 };
+
+/* Defines row functions: `real` is the type, A, B and C the elements, Y what y has. */
+#define MP_ROW_FN(name, out, real, in1, formula)                                                   \
+    static void name(int64_t n, void *py, const void *pa, const void *pb, const void *pc,          \
+                     const mp_attrs *attrs) {                                                      \
+        out *y = py;                                                                               \
+        const in1 *a = pa;                                                                         \
+        const real *b = pb, *c = pc;                                                               \
+        (void)b, (void)c, (void)attrs;                                                             \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) y[i] = (formula);                     \
+    }
+#define A a[i]
+#define B b[i]
+#define C c[i]
+
+#endif

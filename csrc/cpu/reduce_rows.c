@@ -1,0 +1,145 @@
+/* Reductions of dense rows and of columns. Float32 is added up in 64 lanes over at most 1024
+ * elements, and those sums in double: the error of a sum does not grow with its length, and the
+ * order of additions is the same in every tier. */
+#include <float.h>
+#include <math.h>
+
+#include "reduce.h"
+
+enum { LANES = 64, FEW = 32 };
+
+#define SUM(s, v) ((s) + (v))
+#define SQUARE(v, c) (((v) - (c)) * ((v) - (c)))
+#define SELF(v, c) (v)
+/* The one that is NaN wins. No jumps: loops are to be vectorised. */
+#define MAX_F(s, v) ((((s) > (v)) | ((s) != (s))) ? (s) : (v))
+#define MIN_F(s, v) ((((s) < (v)) | ((s) != (s))) ? (s) : (v))
+#define MAX_I(s, v) ((s) > (v) ? (s) : (v))
+#define MIN_I(s, v) ((s) < (v) ? (s) : (v))
+
+/* ---- rows ---- */
+
+/* Few elements one after another, more of them in lanes that are joined pairwise. */
+#define ROW(name, real, wide, field, first, join, term)                                            \
+    static void name(mp_acc *a, int64_t n, const void *px, double center) {                        \
+        const real *x = px;                                                                        \
+        const real middle = (real)center;                                                          \
+        (void)middle;                                                                              \
+        if (n <= FEW) {                                                                            \
+            wide s = a->field;                                                                     \
+            for (int64_t i = 0; i < n; i++) s = join(s, (wide)term(x[i], middle));                 \
+            a->field = s;                                                                          \
+            return;                                                                                \
+        }                                                                                          \
+        real lane[LANES];                                                                          \
+        for (int k = 0; k < LANES; k++) lane[k] = first;                                           \
+        int64_t i = 0;                                                                             \
+        for (; i + LANES <= n; i += LANES)                                                         \
+            for (int k = 0; k < LANES; k++) lane[k] = join(lane[k], term(x[i + k], middle));       \
+        for (int k = 0; i < n; i++, k++) lane[k] = join(lane[k], term(x[i], middle));              \
+        for (int width = LANES / 2; width > 0; width /= 2)                                         \
+            for (int k = 0; k < width; k++) lane[k] = join(lane[k], lane[k + width]);              \
+        a->field = join(a->field, (wide)lane[0]);                                                  \
+    }
+
+ROW(sum_row_f32, float, double, f, 0, SUM, SELF)
+ROW(sum_row_f64, double, double, f, 0, SUM, SELF)
+ROW(sum_row_u64, uint64_t, uint64_t, u, 0, SUM, SELF)
+ROW(deviation_row_f32, float, double, f, 0, SUM, SQUARE)
+ROW(deviation_row_f64, double, double, f, 0, SUM, SQUARE)
+ROW(max_row_f32, float, double, f, -INFINITY, MAX_F, SELF)
+ROW(max_row_f64, double, double, f, -INFINITY, MAX_F, SELF)
+ROW(max_row_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF)
+ROW(max_row_u64, uint64_t, uint64_t, u, 0, MAX_I, SELF)
+ROW(min_row_f32, float, double, f, INFINITY, MIN_F, SELF)
+ROW(min_row_f64, double, double, f, INFINITY, MIN_F, SELF)
+ROW(min_row_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF)
+ROW(min_row_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF)
+
+/* ---- columns: four rows at a time if `four`, which is worth it for sums ---- */
+
+#define COLUMNS(name, real, wide, field, first, join, term, four)                                  \
+    static void name(mp_acc *a, int64_t cols, int64_t rows, const void *px, int64_t stride,        \
+                     const double *center) {                                                       \
+        real column[MP_REDUCE_COLS], middle[MP_REDUCE_COLS];                                       \
+        for (int64_t j = 0; j < cols; j++) column[j] = first;                                      \
+        for (int64_t j = 0; center && j < cols; j++) middle[j] = (real)center[j];                  \
+        (void)middle;                                                                              \
+        const char *at = px;                                                                       \
+        int64_t r = 0;                                                                             \
+        for (; four && r + 4 <= rows; r += 4, at += 4 * stride) {                                  \
+            const real *x0 = (const real *)at, *x1 = (const real *)(at + stride);                  \
+            const real *x2 = (const real *)(at + 2 * stride);                                      \
+            const real *x3 = (const real *)(at + 3 * stride);                                      \
+            for (int64_t j = 0; j < cols; j++) {                                                   \
+                real s0 = join(term(x0[j], middle[j]), term(x1[j], middle[j]));                    \
+                real s1 = join(term(x2[j], middle[j]), term(x3[j], middle[j]));                    \
+                real s = join(s0, s1);                                                             \
+                column[j] = join(column[j], s);                                                    \
+            }                                                                                      \
+        }                                                                                          \
+        for (; r < rows; r++, at += stride) {                                                      \
+            const real *x = (const real *)at;                                                      \
+            for (int64_t j = 0; j < cols; j++) column[j] = join(column[j], term(x[j], middle[j])); \
+        }                                                                                          \
+        for (int64_t j = 0; j < cols; j++) a[j].field = join(a[j].field, (wide)column[j]);         \
+    }
+
+COLUMNS(sum_columns_f32, float, double, f, 0, SUM, SELF, 1)
+COLUMNS(sum_columns_f64, double, double, f, 0, SUM, SELF, 1)
+COLUMNS(sum_columns_u64, uint64_t, uint64_t, u, 0, SUM, SELF, 1)
+COLUMNS(deviation_columns_f32, float, double, f, 0, SUM, SQUARE, 1)
+COLUMNS(deviation_columns_f64, double, double, f, 0, SUM, SQUARE, 1)
+COLUMNS(max_columns_f32, float, double, f, -INFINITY, MAX_F, SELF, 0)
+COLUMNS(max_columns_f64, double, double, f, -INFINITY, MAX_F, SELF, 0)
+COLUMNS(max_columns_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF, 0)
+COLUMNS(max_columns_u64, uint64_t, uint64_t, u, 0, MAX_I, SELF, 0)
+COLUMNS(min_columns_f32, float, double, f, INFINITY, MIN_F, SELF, 0)
+COLUMNS(min_columns_f64, double, double, f, INFINITY, MIN_F, SELF, 0)
+COLUMNS(min_columns_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF, 0)
+COLUMNS(min_columns_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF, 0)
+
+/* ---- tables ---- */
+
+#define JOIN(name, field, join)                                                                    \
+    static void name(mp_acc *a, const mp_acc *b) { a->field = join(a->field, b->field); }
+JOIN(sum_join_f, f, SUM)
+JOIN(sum_join_u, u, SUM)
+JOIN(max_join_f, f, MAX_F)
+JOIN(max_join_i, i, MAX_I)
+JOIN(max_join_u, u, MAX_I)
+JOIN(min_join_f, f, MIN_F)
+JOIN(min_join_i, i, MIN_I)
+JOIN(min_join_u, u, MIN_I)
+
+const mp_reducer MP_TIERED(mp_reduce_sum)[4] = {
+    {MP_FLOAT32, {.f = 0}, sum_row_f32, sum_columns_f32, sum_join_f},
+    {MP_FLOAT64, {.f = 0}, sum_row_f64, sum_columns_f64, sum_join_f},
+    {MP_INT64, {.u = 0}, sum_row_u64, sum_columns_u64, sum_join_u},
+    {MP_UINT64, {.u = 0}, sum_row_u64, sum_columns_u64, sum_join_u},
+};
+const mp_reducer MP_TIERED(mp_reduce_deviation)[2] = {
+    {MP_FLOAT32, {.f = 0}, deviation_row_f32, deviation_columns_f32, sum_join_f},
+    {MP_FLOAT64, {.f = 0}, deviation_row_f64, deviation_columns_f64, sum_join_f},
+};
+const mp_reducer MP_TIERED(mp_reduce_max)[4] = {
+    {MP_FLOAT32, {.f = -INFINITY}, max_row_f32, max_columns_f32, max_join_f},
+    {MP_FLOAT64, {.f = -INFINITY}, max_row_f64, max_columns_f64, max_join_f},
+    {MP_INT64, {.i = INT64_MIN}, max_row_i64, max_columns_i64, max_join_i},
+    {MP_UINT64, {.u = 0}, max_row_u64, max_columns_u64, max_join_u},
+};
+const mp_reducer MP_TIERED(mp_reduce_min)[4] = {
+    {MP_FLOAT32, {.f = INFINITY}, min_row_f32, min_columns_f32, min_join_f},
+    {MP_FLOAT64, {.f = INFINITY}, min_row_f64, min_columns_f64, min_join_f},
+    {MP_INT64, {.i = INT64_MAX}, min_row_i64, min_columns_i64, min_join_i},
+    {MP_UINT64, {.u = UINT64_MAX}, min_row_u64, min_columns_u64, min_join_u},
+};
+
+/* ---- for other kernels ---- */
+
+float MP_TIERED(mp_max_row)(int64_t n, const float *x) {
+    mp_acc a = {.f = -INFINITY};
+    for (int64_t i = 0; i < n; i += MP_REDUCE_PIECE)
+        max_row_f32(&a, n - i < MP_REDUCE_PIECE ? n - i : MP_REDUCE_PIECE, x + i, 0);
+    return (float)a.f;
+}
