@@ -1,0 +1,352 @@
+/* DLPack in and out, with capsules of both versions. Memory is shared; who consumes a capsule keeps
+ * its tensor alive. */
+#include "py.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dlpack.h"
+
+/* ---- out ---- */
+
+/* What a tensor of ours holds on to. */
+typedef struct lent {
+    union {
+        dl_managed managed;
+        dl_versioned versioned;
+    };
+    mp_storage *storage;
+    bool writable;
+    int64_t shape[MP_MAX_DIMS], strides[MP_MAX_DIMS];
+} lent;
+
+/* Consumers call deleters from any thread, with the GIL or without: nothing of Python is touched. A
+ * storage whose memory is Python's own takes the GIL by itself. */
+static void give_back(lent *l) {
+    if (!Py_IsInitialized()) return; /* the process is ending */
+    PyGILState_STATE state = PyGILState_Ensure();
+    if (l->writable) mp_py_export_end(l->storage);
+    mp_storage_unref(l->storage);
+    PyGILState_Release(state);
+    free(l);
+}
+static void delete_managed(dl_managed *self) { give_back(self->context); }
+static void delete_versioned(dl_versioned *self) { give_back(self->context); }
+
+/* Frees what nobody consumed: consumers rename the capsule. */
+static void capsule_dealloc(PyObject *capsule) {
+    if (PyCapsule_IsValid(capsule, "dltensor")) {
+        dl_managed *m = PyCapsule_GetPointer(capsule, "dltensor");
+        m->deleter(m);
+    } else if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+        dl_versioned *v = PyCapsule_GetPointer(capsule, "dltensor_versioned");
+        v->deleter(v);
+    }
+}
+
+static dl_device device_of(const mp_array *a) {
+    mp_device device = mp_array_device(a);
+    return device == MP_CPU ? (dl_device){DL_CPU, 0} : (dl_device){DL_CUDA, device - 1};
+}
+
+static void fill_tensor(dl_tensor *tensor, const mp_array *a, lent *l) {
+    memcpy(l->shape, a->shape, sizeof l->shape);
+    memcpy(l->strides, a->strides, sizeof l->strides);
+    tensor->data = mp_data(a);
+    tensor->device = device_of(a);
+    tensor->ndim = a->ndim;
+    tensor->dtype.code = mp_dtypes[a->dtype].dlpack_code;
+    tensor->dtype.bits = mp_dtypes[a->dtype].bits;
+    tensor->dtype.lanes = 1;
+    tensor->shape = l->shape;
+    tensor->strides = l->strides;
+}
+
+static PyObject *lend(mp_array *a, bool versioned, bool copied) {
+    lent *l = calloc(1, sizeof *l);
+    if (!l) return PyErr_NoMemory();
+    l->writable = !a->storage->read_only && !a->no_base_write;
+    if (versioned) {
+        dl_versioned *v = &l->versioned;
+        fill_tensor(&v->tensor, a, l);
+        v->version.major = DL_MAJOR;
+        v->version.minor = DL_MINOR;
+        v->context = l;
+        v->deleter = delete_versioned;
+        v->flags = (l->writable ? 0 : DL_READ_ONLY) | (copied ? DL_IS_COPIED : 0);
+    } else {
+        dl_managed *m = &l->managed;
+        fill_tensor(&m->tensor, a, l);
+        m->context = l;
+        m->deleter = delete_managed;
+    }
+    PyObject *capsule =
+        PyCapsule_New(versioned ? (void *)&l->versioned : (void *)&l->managed,
+                      versioned ? "dltensor_versioned" : "dltensor", capsule_dealloc);
+    if (!capsule) {
+        free(l);
+        return NULL;
+    }
+    l->storage = mp_storage_ref(a->storage);
+    if (l->writable) mp_py_export_begin(l->storage);
+    return capsule;
+}
+
+/* Whether the consumer reads versioned capsules; -1 with an exception. */
+static int wants_versioned(PyObject *max_version) {
+    if (!max_version || max_version == Py_None) return 0;
+    int64_t version[2];
+    int n;
+    if (mp_py_ints("__dlpack__", "max_version", max_version, 2, version, &n) < 0) return -1;
+    return n > 0 && version[0] >= DL_MAJOR;
+}
+
+/* Sets *to_cpu where the consumer wants a GPU's array on the CPU. */
+static int check_target(const mp_array *a, PyObject *wanted, bool *to_cpu) {
+    *to_cpu = false;
+    if (!wanted || wanted == Py_None) return 0;
+    int64_t target[2];
+    int n;
+    if (mp_py_ints("__dlpack__", "dl_device", wanted, 2, target, &n) < 0) return -1;
+    dl_device own = device_of(a);
+    if (n == 2 && target[0] == own.type && target[1] == own.id) return 0;
+    if (n == 2 && target[0] == DL_CPU) {
+        *to_cpu = true;
+        return 0;
+    }
+    PyErr_Format(PyExc_BufferError, "__dlpack__: the array is on %s, device %R was asked for",
+                 mp_device_name(mp_array_device(a)), wanted);
+    return -1;
+}
+
+static int check_exportable(const mp_array *a, bool versioned, PyObject *stream) {
+    const char *why = NULL;
+    if (mp_requires_grad(a)) why = "the array requires grad; use .detach()";
+    else if (!versioned && (a->storage->read_only || a->no_base_write))
+        why = "the array is read-only, which DLPack can say from version 1 on";
+    else if (mp_array_device(a) == MP_CPU && stream && stream != Py_None)
+        why = "CPU arrays have no stream";
+    if (!why) return 0;
+    PyErr_Format(PyExc_BufferError, "__dlpack__: %s", why);
+    return -1;
+}
+
+/* Work queued on our stream is done before a consumer on another one reads; -1 asks for no order.
+ */
+static int order(const mp_array *a, PyObject *stream) {
+    const mp_backend *backend;
+    if (mp_array_device(a) == MP_CPU) return 0;
+    if (stream && PyLong_Check(stream) && PyLong_AsLong(stream) == -1) {
+        PyErr_Clear();
+        return 0;
+    }
+    mp_status status = mp_backend_of(mp_array_device(a), &backend);
+    if (status == MP_OK) status = backend->synchronize(mp_array_device(a));
+    return mp_py_check(status);
+}
+
+PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                              PyObject *names) {
+    static const mp_py_signature signature = {
+        .op = "__dlpack__", .n = 4, .names = {"stream", "max_version", "dl_device", "copy"}};
+    PyObject *values[4];
+    if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
+    mp_array *a = mp_py_array_of(self), *copy = NULL;
+    int versioned = wants_versioned(values[1]);
+    bool to_cpu, always = values[3] == Py_True, never = values[3] == Py_False;
+    if (versioned < 0 || check_target(a, values[2], &to_cpu) < 0) return NULL;
+    if (check_exportable(a, versioned || always || to_cpu, values[0]) < 0) return NULL;
+    if (to_cpu && never) {
+        PyErr_SetString(PyExc_BufferError,
+                        "__dlpack__: another device needs a copy, and copy is False");
+        return NULL;
+    }
+    mp_status status = mp_array_settle(a);
+    if (status == MP_OK && to_cpu) status = mp_array_to_device(a, MP_CPU, &copy);
+    else if (status == MP_OK && always) status = mp_op1(MP_OP_copy, a, NULL, &copy);
+    if (status != MP_OK) return mp_py_raise(status);
+    PyObject *capsule =
+        order(a, values[0]) < 0 ? NULL : lend(copy ? copy : a, versioned, copy != NULL);
+    mp_array_unref(copy);
+    return capsule;
+}
+
+PyObject *mp_py_method_dlpack_device(PyObject *self, PyObject *unused) {
+    (void)unused;
+    dl_device device = device_of(mp_py_array_of(self));
+    return Py_BuildValue("(ii)", (int)device.type, (int)device.id);
+}
+
+/* ---- in ---- */
+
+/* The consumed tensor lies in a capsule that the storage owns: it goes as Python objects do, with
+ * the GIL. */
+static void end_managed(PyObject *capsule) {
+    dl_managed *m = PyCapsule_GetPointer(capsule, NULL);
+    if (m && m->deleter) m->deleter(m);
+}
+static void end_versioned(PyObject *capsule) {
+    dl_versioned *v = PyCapsule_GetPointer(capsule, NULL);
+    if (v && v->deleter) v->deleter(v);
+}
+
+static mp_status find_dtype(const dl_tensor *tensor, mp_dtype *out) {
+    for (int t = 0; t < MP_DTYPE_COUNT; t++) {
+        if (mp_dtypes[t].dlpack_code != tensor->dtype.code ||
+            mp_dtypes[t].bits != tensor->dtype.bits)
+            continue;
+        if (tensor->dtype.lanes != 1) break;
+        *out = (mp_dtype)t;
+        return MP_OK;
+    }
+    return mp_fail(MP_ERR_TYPE,
+                   "from_dlpack: dtype with code %d, %d bits and %d lanes is not supported",
+                   tensor->dtype.code, tensor->dtype.bits, tensor->dtype.lanes);
+}
+
+static mp_status find_device(const dl_tensor *tensor, mp_device *out) {
+    int type = tensor->device.type;
+    *out = type == DL_CUDA || type == DL_CUDA_MANAGED ? (mp_device)(tensor->device.id + 1) : MP_CPU;
+    if (type == DL_CPU || type == DL_CUDA_HOST || *out != MP_CPU) return MP_OK;
+    return mp_fail(MP_ERR_DEVICE, "from_dlpack: devices of DLPack's type %d are not supported",
+                   type);
+}
+
+/* An array over the tensor's memory; the storage takes `owner`. */
+static mp_status adopt(const dl_tensor *tensor, bool read_only, PyObject *owner, mp_array **out) {
+    mp_dtype dtype;
+    mp_device device;
+    int64_t strides[MP_MAX_DIMS], low = 0, high = 0, stride = 1;
+    bool empty = false, repeats = false;
+    MP_TRY(find_dtype(tensor, &dtype));
+    MP_TRY(find_device(tensor, &device));
+    if (tensor->ndim < 0 || tensor->ndim > MP_MAX_DIMS)
+        return mp_fail(MP_ERR_VALUE, "from_dlpack: %d dimensions, at most %d are possible",
+                       tensor->ndim, MP_MAX_DIMS);
+    for (int i = tensor->ndim - 1; i >= 0; i--) {
+        strides[i] = tensor->strides ? tensor->strides[i] : stride;
+        stride *= tensor->shape[i];
+        empty |= tensor->shape[i] == 0;
+    }
+    for (int i = 0; i < tensor->ndim && !empty; i++) {
+        int64_t reach = (tensor->shape[i] - 1) * strides[i];
+        *(reach < 0 ? &low : &high) += reach;
+        repeats |= tensor->shape[i] > 1 && strides[i] == 0;
+    }
+    int itemsize = mp_dtypes[dtype].bytes;
+    char *first = (char *)tensor->data + tensor->byte_offset;
+    if ((uintptr_t)first % (uintptr_t)itemsize)
+        return mp_fail(MP_ERR_VALUE, "from_dlpack: memory at %p is not aligned to %d bytes",
+                       (void *)first, itemsize);
+    size_t bytes = empty ? 0 : (size_t)(high - low + 1) * (size_t)itemsize;
+    mp_storage *storage;
+    MP_TRY(mp_storage_wrap(device, first + low * itemsize, bytes, read_only, mp_py_drop, owner,
+                           &storage));
+    Py_INCREF(owner);
+    if (!read_only) mp_py_export_begin(storage); /* its owner may write at any time */
+    mp_status status =
+        mp_array_over(storage, dtype, tensor->ndim, tensor->shape, strides, -low, out);
+    mp_storage_unref(storage);
+    if (status == MP_OK) (*out)->no_base_write = repeats;
+    return status;
+}
+
+/* Takes the tensor out of a capsule of either version. */
+static int consume(PyObject *capsule, mp_array **out, bool *copied) {
+    PyObject *owner;
+    mp_status status;
+    *copied = false;
+    if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+        dl_versioned *v = PyCapsule_GetPointer(capsule, "dltensor_versioned");
+        if (!(owner = PyCapsule_New(v, NULL, end_versioned))) return -1;
+        PyCapsule_SetName(capsule, "used_dltensor_versioned");
+        if (v->version.major != DL_MAJOR) { /* nothing but the deleter may be touched */
+            PyErr_Format(PyExc_BufferError, "from_dlpack: version %u of DLPack is not known",
+                         (unsigned)v->version.major);
+            Py_DECREF(owner);
+            return -1;
+        }
+        *copied = v->flags & DL_IS_COPIED;
+        status = adopt(&v->tensor, v->flags & DL_READ_ONLY, owner, out);
+    } else if (PyCapsule_IsValid(capsule, "dltensor")) {
+        dl_managed *m = PyCapsule_GetPointer(capsule, "dltensor");
+        if (!(owner = PyCapsule_New(m, NULL, end_managed))) return -1;
+        PyCapsule_SetName(capsule, "used_dltensor");
+        status = adopt(&m->tensor, false, owner, out);
+    } else {
+        PyErr_SetString(
+            PyExc_TypeError,
+            "from_dlpack: what __dlpack__ gave is no capsule of a tensor, or was used before");
+        return -1;
+    }
+    Py_DECREF(owner);
+    return mp_py_check(status);
+}
+
+/* x.__dlpack__ with the keywords of version 1, or without any where the method does not know them.
+ */
+static PyObject *ask(PyObject *x, PyObject *copy) {
+    PyObject *method = PyObject_GetAttrString(x, "__dlpack__");
+    if (!method) return NULL;
+    PyObject *empty = PyTuple_New(0), *capsule = NULL;
+    PyObject *names = Py_BuildValue("{s(ii)}", "max_version", (int)DL_MAJOR, (int)DL_MINOR);
+    if (empty && names && (copy == Py_None || PyDict_SetItemString(names, "copy", copy) == 0))
+        capsule = PyObject_Call(method, empty, names);
+    if (!capsule && empty && names && PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        capsule = PyObject_CallNoArgs(method);
+    }
+    Py_DECREF(method);
+    Py_XDECREF(empty);
+    Py_XDECREF(names);
+    return capsule;
+}
+
+PyDoc_STRVAR(
+    from_dlpack_doc,
+    "from_dlpack(x, device=None, copy=None)\n--\n\n"
+    "An array over the memory of any object that speaks DLPack.\n\n"
+    "Parameters\n----------\nx : object\n    Has ``__dlpack__``, or is the capsule that it gives.\n"
+    "device : str, optional\n    Where the array must be; elsewhere it is copied.\n"
+    "copy : bool, optional\n    None copies only where it must, False never, True always.\n\n"
+    "Returns\n-------\nndarray\n    It shares memory with `x`.");
+
+static PyObject *from_dlpack(PyObject *module, PyObject *const *args, Py_ssize_t n,
+                             PyObject *names) {
+    static const mp_py_signature signature = {.op = "from_dlpack",
+                                              .n = 3,
+                                              .required = 1,
+                                              .keyword_only = 3,
+                                              .names = {"x", "device", "copy"}};
+    (void)module;
+    PyObject *values[3];
+    if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
+    PyObject *copy = values[2] ? values[2] : Py_None;
+    mp_device device = MP_CPU;
+    bool placed = values[1] && values[1] != Py_None, copied;
+    if (placed && mp_py_device("from_dlpack", values[1], &device) < 0) return NULL;
+    mp_array *a, *moved = NULL;
+    PyObject *capsule =
+        PyCapsule_CheckExact(values[0]) ? Py_NewRef(values[0]) : ask(values[0], copy);
+    if (!capsule) return NULL;
+    int status = consume(capsule, &a, &copied);
+    Py_DECREF(capsule);
+    if (status < 0) return NULL;
+    bool moves = placed && device != mp_array_device(a);
+    if (moves && copy == Py_False) {
+        mp_array_unref(a);
+        PyErr_SetString(PyExc_ValueError,
+                        "from_dlpack: another device needs a copy, and copy is False");
+        return NULL;
+    }
+    if (!moves && !(copy == Py_True && !copied)) return mp_py_wrap(a);
+    mp_status made =
+        moves ? mp_array_to_device(a, device, &moved) : mp_op1(MP_OP_copy, a, NULL, &moved);
+    mp_array_unref(a);
+    return mp_py_result(made, moved);
+}
+
+PyMethodDef mp_py_dlpack_functions[] = {
+    {"from_dlpack", MP_PY_FAST(from_dlpack), METH_FASTCALL | METH_KEYWORDS, from_dlpack_doc},
+    {NULL, NULL, 0, NULL},
+};

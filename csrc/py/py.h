@@ -1,0 +1,190 @@
+/* What the files of py/ share: the module's state, arrays as Python objects, conversions of
+ * arguments, errors and the GIL. Nothing outside of this folder includes it, Python.h or NumPy's
+ * headers.
+ *
+ * Functions that can fail give NULL or -1 with a Python exception set. `op` is the name that an
+ * error text begins with. */
+#ifndef MP_PY_H
+#define MP_PY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define PY_ARRAY_UNIQUE_SYMBOL mp_numpy_api
+#ifndef MP_PY_OWNS_NUMPY_API
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+
+#include "../mp.h"
+
+enum { MP_PY_DEVICES = 17 }; /* whose name objects are kept */
+
+/* The module's state. Arrays of one process share one: a second import is refused, as NumPy's is.
+ */
+typedef struct mp_py_state {
+    PyTypeObject *ndarray, *export, *handle;
+    PyObject *out_of_memory, *device_error; /* exceptions */
+    PyObject *device_class;                 /* called with a device's name, or NULL: str */
+    PyObject *devices[MP_PY_DEVICES];
+    PyArray_Descr *descr[MP_DTYPE_COUNT];
+    PyObject *op_index;     /* dict of row names and numbers */
+    PyObject *array2string; /* NumPy's */
+    PyObject *cuda_path;    /* of _cuda.so; NULL once it was looked for */
+} mp_py_state;
+extern mp_py_state *mp_py;
+
+/* An array as Python sees it. */
+typedef struct mp_py_array {
+    PyObject_HEAD mp_array *array;
+    PyObject *weakrefs;
+    PyObject *retained; /* a cell with the gradient of a non-leaf, or NULL */
+    bool retains;       /* the hook of retain_grad writes it */
+} mp_py_array;
+
+static inline bool mp_py_is_array(PyObject *object) {
+    return Py_TYPE(object) == mp_py->ndarray || PyType_IsSubtype(Py_TYPE(object), mp_py->ndarray);
+}
+static inline mp_array *mp_py_array_of(PyObject *object) { return ((mp_py_array *)object)->array; }
+
+/* ---- array.c ---- */
+
+/* A new ndarray; takes the reference. */
+PyObject *mp_py_wrap(mp_array *array);
+/* The same where status is MP_OK; else raises it, and array is not looked at. */
+PyObject *mp_py_result(mp_status status, mp_array *array);
+/* An object of a subclass (or of ndarray itself); takes the reference. */
+PyObject *mp_py_wrap_as(PyTypeObject *type, mp_array *array);
+int mp_py_array_init(PyObject *module);
+extern PyMethodDef mp_py_methods[];
+
+/* ---- error.c ---- */
+
+/* Sets the exception of a status with the core's text. Gives NULL. */
+PyObject *mp_py_raise(mp_status status);
+/* -1 with the exception set, or 0. */
+int mp_py_check(mp_status status);
+int mp_py_error_init(PyObject *module);
+
+/* ---- gil.c ---- */
+
+void mp_py_gil_init(void);
+/* Drops a reference, with or without the GIL. */
+void mp_py_drop(void *object);
+/* Drops an array that a call without the GIL may be reading. Needs the GIL. */
+void mp_py_dispose(mp_array *array);
+/* Around Python code that the core calls: takes the GIL if this thread had let it go. */
+bool mp_py_enter(void);
+void mp_py_leave(bool entered);
+
+/* ---- convert.c: arguments ---- */
+
+/* Fills values[0..n) from vectorcall arguments; the first `required` must be there, others stay
+ * NULL. names[i] is the keyword; those before `positional` have none, those from `keyword_only` on
+ * have nothing else. */
+typedef struct mp_py_signature {
+    const char *op;
+    int n, required, positional, keyword_only;
+    const char *names[12];
+} mp_py_signature;
+int mp_py_arguments(const mp_py_signature *s, PyObject *const *args, Py_ssize_t n_args,
+                    PyObject *kwnames, PyObject **values);
+/* Exactly n arguments. */
+int mp_py_count(const char *op, Py_ssize_t given, Py_ssize_t wanted);
+
+int mp_py_bool(const char *op, const char *name, PyObject *object, bool *out);
+int mp_py_int(const char *op, const char *name, PyObject *object, int64_t *out);
+int mp_py_uint(const char *op, const char *name, PyObject *object, uint64_t *out);
+int mp_py_double(const char *op, const char *name, PyObject *object, double *out);
+/* An integer or a sequence of at most `most`. */
+int mp_py_ints(const char *op, const char *name, PyObject *object, int most, int64_t *out, int *n);
+/* A tuple of integers. */
+PyObject *mp_py_tuple(int n, const int64_t *values, int64_t factor);
+int mp_py_dtype(const char *op, PyObject *object, mp_dtype *out);
+int mp_py_dtype_of_descr(const char *op, PyArray_Descr *descr, mp_dtype *out);
+PyObject *mp_py_dtype_object(mp_dtype dtype);
+/* None is the CPU. A text that names CUDA loads its library. */
+int mp_py_device(const char *op, PyObject *object, mp_device *out);
+PyObject *mp_py_device_object(mp_device device);
+void mp_py_load_cuda(void);
+
+/* What the arrays among the operands say about the Python numbers beside them. */
+typedef struct mp_py_partner {
+    mp_device device;
+    bool any, floating, float64, uint64;
+} mp_py_partner;
+static inline void mp_py_meet(mp_py_partner *partner, const mp_array *a) {
+    partner->any = true;
+    partner->device = mp_array_device(a);
+    partner->floating |= mp_is_float((mp_dtype)a->dtype);
+    partner->float64 |= a->dtype == MP_FLOAT64;
+    partner->uint64 |= a->dtype == MP_UINT64;
+}
+bool mp_py_is_number(PyObject *object);
+/* A weak 0-d array of a Python number. */
+int mp_py_number(const char *op, PyObject *object, const mp_py_partner *partner, mp_array **out);
+/* Anything that stands for an array: 1 and a new reference, or 0 where it is something else, or -1.
+ */
+int mp_py_operand(const char *op, PyObject *object, const mp_py_partner *partner, mp_array **out);
+/* The same, where something else is a TypeError that names the argument. Gives 0 or -1. */
+int mp_py_input(const char *op, const char *name, PyObject *object, const mp_py_partner *partner,
+                mp_array **out);
+/* An ndarray argument, borrowed; a TypeError if it is anything else. */
+int mp_py_want_array(const char *op, const char *name, PyObject *object, mp_array **out);
+
+/* ---- numpy.c ---- */
+
+enum { MP_PY_COPY_NEVER = 0, MP_PY_COPY_ALWAYS = 1, MP_PY_COPY_IF_NEEDED = -1 };
+int mp_py_from_numpy(const char *op, PyArrayObject *a, int copy, mp_array **out);
+/* A NumPy array over the memory of a CPU array, whatever its place in the graph. Without `exported`
+ * writes through it are the caller's to count. */
+PyObject *mp_py_numpy_view(mp_array *a, bool exported);
+/* The same elements as a NumPy array; those of a GPU are copied. */
+PyObject *mp_py_numpy(mp_array *a);
+/* An object that keeps a storage and, if it may be written through, counts among its exports. */
+PyObject *mp_py_export(mp_storage *storage, bool writable);
+void mp_py_export_begin(mp_storage *storage);
+void mp_py_export_end(mp_storage *storage);
+int mp_py_numpy_init(PyObject *module);
+
+/* ---- the parts of the type ---- */
+
+extern PyType_Slot mp_py_number_slots[]; /* number.c */
+PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation);
+PyObject *mp_py_get_item(PyObject *self, PyObject *index); /* index.c */
+int mp_py_set_item(PyObject *self, PyObject *index, PyObject *value);
+PyObject *mp_py_sequence_item(PyObject *self, Py_ssize_t i);
+int mp_py_get_buffer(PyObject *self, Py_buffer *view, int flags); /* buffer.c */
+void mp_py_release_buffer(PyObject *self, Py_buffer *view);
+PyObject *mp_py_repr(PyObject *self); /* text.c */
+PyObject *mp_py_item(mp_array *a);    /* of one element */
+PyObject *mp_py_to_list(mp_array *a);
+/* dst[...] = value, which may be anything that stands for an array on any device */
+int mp_py_assign(const char *op, mp_array *dst, PyObject *value);
+/* Number of elements along axis 0; a TypeError for 0-d arrays. */
+Py_ssize_t mp_py_length(PyObject *self);
+
+/* Methods that lie in files of their own; their texts are in methods.c. */
+PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
+PyObject *mp_py_method_dlpack_device(PyObject *self, PyObject *unused);
+PyObject *mp_py_method_copy(PyObject *self, PyObject *unused);
+PyObject *mp_py_method_deepcopy(PyObject *self, PyObject *memo);
+PyObject *mp_py_method_reduce(PyObject *self, PyObject *unused);
+PyObject *mp_py_method_format(PyObject *self, PyObject *spec);
+PyObject *mp_py_method_backward(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                                PyObject *names);
+PyObject *mp_py_method_register_hook(PyObject *self, PyObject *function);
+PyObject *mp_py_method_retain_grad(PyObject *self, PyObject *unused);
+PyObject *mp_py_get_grad(PyObject *self, void *unused);
+int mp_py_set_grad(PyObject *self, PyObject *value, void *unused);
+
+/* ---- functions of the module ---- */
+
+int mp_py_rows_init(PyObject *module); /* call.c */
+int mp_py_hooks_init(PyObject *module);
+extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
+    mp_py_node_functions[], mp_py_amp_functions[], mp_py_info_functions[];
+
+#define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
+
+#endif
