@@ -1,0 +1,100 @@
+"""What this installation is: versions, the build, the machine. `mixprec info` prints it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from . import _core
+
+__all__ = ["collect", "render"]
+
+# Packages that optional parts use; shown so that a report says what was there.
+_PACKAGES = ("numpy", "ml_dtypes", "safetensors", "tqdm", "matplotlib", "scikit-learn", "torch")
+
+
+def collect() -> dict[str, Any]:
+    """Everything `mixprec info` shows, as plain JSON values."""
+    core = dict(_core.info())
+    return {
+        "mixprec": _version("mixprec"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "cpu": {
+            "tier": core.pop("tier", None),
+            "tiers": _words(core.pop("tiers", ())),
+            "threads": _core.get_num_threads(),
+            "cpus": _cpus(),
+        },
+        "cuda": {
+            "available": bool(core.pop("cuda", False)),
+            "why_not": core.pop("cuda_why", "") or None,
+        },
+        "dtypes": [row["name"] for row in _core.dtype_table()],
+        "ops": len(_core.op_table()),
+        "default_dtype": str(_core.default_dtype()),
+        "build": _build(),
+        "core": {key: value for key, value in core.items() if _is_plain(value)},
+    }
+
+
+def render(info: dict[str, Any]) -> str:
+    """The text form of `collect`'s result."""
+    cpu, cuda = info["cpu"], info["cuda"]
+    packages = [f"{name} {version or 'absent'}" for name, version in info["packages"].items()]
+    rows = [
+        ("mixprec", f"{info['mixprec']}, Python {info['python']}, {info['platform']}"),
+        ("packages", ", ".join(packages)),
+        ("cpu", f"{cpu['tier']} (usable here: {' '.join(cpu['tiers'])})"),
+        ("threads", f"{cpu['threads']} of {cpu['cpus']} CPUs"),
+        ("cuda", "available" if cuda["available"] else f"absent: {cuda['why_not']}"),
+        ("dtypes", " ".join(info["dtypes"])),
+        ("ops", f"{info['ops']} rows"),
+    ]
+    rows += [(f"build {key}", _flat(value)) for key, value in info["build"].items()]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _build() -> dict[str, Any]:
+    """What setup.py wrote down about the build; empty where it left no file."""
+    try:
+        text = (Path(__file__).parent / "_build_info.json").read_text()
+    except OSError:
+        return {}
+    values = json.loads(text)
+    return values if isinstance(values, dict) else {}
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _words(value: Any) -> list[str]:
+    return value.split() if isinstance(value, str) else [str(v) for v in value]
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool, list, tuple, dict))
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(str(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_flat(v)}" for k, v in value.items())
+    return str(value)

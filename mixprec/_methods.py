@@ -1,0 +1,162 @@
+"""The methods of `ndarray` that are written in Python: functions of this package, bound by name.
+
+The core brings the operators and what needs the array's insides; every method beside them is a row
+of the tables below. Importing this file binds them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _core
+from . import functional as F
+from ._core import ndarray
+from ._device import move, target
+from ._dtypes import bfloat16, float16, float32, float64, int32, int64
+from ._typing import ArrayLike
+from .functional.shape import listed, view
+
+# Functions whose first argument is the array.
+_FUNCTIONS = (
+    "add subtract sub multiply mul divide div power pow maximum minimum "
+    "eq ne lt le gt ge isnan isinf isfinite "
+    "negative neg absolute abs sign exp log sqrt rsqrt tanh sigmoid relu square reciprocal "
+    "clip clamp sum mean var std max min amax amin all any argmax argmin softmax log_softmax "
+    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy"
+)
+
+
+def reshape(self: ndarray, *shape: Any) -> ndarray:
+    """The array in another shape, given as integers or as one sequence. See `mp.reshape`."""
+    return _core.reshape(self, listed(shape))
+
+
+def transpose(self: ndarray, *axes: Any) -> ndarray:
+    """The array with its axes in another order, reversed if none is given. See `mp.transpose`."""
+    if not axes or axes == (None,):
+        return _core.permute(self, None)
+    return _core.permute(self, listed(axes))
+
+
+def permute(self: ndarray, *dims: Any) -> ndarray:
+    """The array with its axes in another order. See `mp.transpose`."""
+    return _core.permute(self, listed(dims))
+
+
+def expand(self: ndarray, *shape: Any) -> ndarray:
+    """The array repeated to a shape; -1 keeps an extent. See `mp.broadcast_to`."""
+    return _core.expand(self, listed(shape))
+
+
+def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:
+    """The array's elements where the condition holds, and those of `other` elsewhere."""
+    return _core.where(condition, self, other)
+
+
+def to(
+    self: ndarray,
+    *args: Any,
+    dtype: Any = None,
+    device: str | None = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+) -> ndarray:
+    """The array in another dtype, on another device, or in those of another array.
+
+    Parameters
+    ----------
+    *args : dtype, device or ndarray
+        Any of them, in any order.
+    dtype, device : optional
+        The same by name.
+    non_blocking : bool
+        Accepted for PyTorch's sake.
+    copy : bool
+        True copies where nothing changes too.
+
+    Returns
+    -------
+    ndarray
+        The array itself if it is so already.
+    """
+    dtype, device = target(args, dtype, device)
+    y = self if dtype is None else self.astype(dtype, copy=False)
+    if device is not None:
+        y = move(y, device)
+    return _core.copy(self) if copy and y is self else y
+
+
+def cpu(self: ndarray) -> ndarray:
+    """The array on the CPU: itself if it is there."""
+    return move(self, "cpu")
+
+
+def cuda(self: ndarray, device: int | str | None = None) -> ndarray:
+    """The array on a GPU: itself if it is there."""
+    return move(self, cuda_name(device))
+
+
+def cuda_name(device: int | str | None) -> str:
+    """The name of a GPU given by number or name; None is the first."""
+    if isinstance(device, str):
+        return device
+    return "cuda" if device is None else f"cuda:{device}"
+
+
+def half(self: ndarray) -> ndarray:
+    """The array in float16: itself if it is so."""
+    return self.astype(float16, copy=False)
+
+
+def _bfloat16(self: ndarray) -> ndarray:
+    """The array in bfloat16: itself if it is so."""
+    return self.astype(bfloat16, copy=False)
+
+
+def _float(self: ndarray) -> ndarray:
+    """The array in float32: itself if it is so."""
+    return self.astype(float32, copy=False)
+
+
+def double(self: ndarray) -> ndarray:
+    """The array in float64: itself if it is so."""
+    return self.astype(float64, copy=False)
+
+
+def _int(self: ndarray) -> ndarray:
+    """The array in int32: itself if it is so."""
+    return self.astype(int32, copy=False)
+
+
+def long(self: ndarray) -> ndarray:
+    """The array in int64: itself if it is so."""
+    return self.astype(int64, copy=False)
+
+
+def numel(self: ndarray) -> int:
+    """The number of elements: `size`, as PyTorch spells it."""
+    return self.size
+
+
+def dim(self: ndarray) -> int:
+    """The number of dimensions: `ndim`, as PyTorch spells it."""
+    return self.ndim
+
+
+def element_size(self: ndarray) -> int:
+    """The bytes of an element: `itemsize`, as PyTorch spells it."""
+    return self.itemsize
+
+
+_METHODS = {
+    **{name: getattr(F, name) for name in _FUNCTIONS.split()},
+    **{f.__name__: f for f in (view, reshape, transpose, permute, expand, where, to, cpu, cuda)},
+    **{f.__name__: f for f in (half, double, long, numel, dim, element_size)},
+    "bfloat16": _bfloat16,
+    "clone": F.copy,
+    "float": _float,
+    "int": _int,
+}
+
+for _name, _method in _METHODS.items():
+    setattr(ndarray, _name, _method)

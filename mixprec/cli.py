@@ -1,0 +1,76 @@
+"""The command `mixprec`: `info` says what is installed, `demo` trains in three precisions."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command with these arguments (None: the process's); returns the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        print(f"mixprec {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mixprec", description="Mixed-precision arrays and training."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    info = commands.add_parser(
+        "info", help="versions, CPU tier, threads, dtypes, what was built and found"
+    )
+    info.add_argument("--json", action="store_true", help="print JSON")
+    info.set_defaults(run=_info)
+
+    demo = commands.add_parser(
+        "demo", help="train a digit classifier in float32, bfloat16 and float16 and compare"
+    )
+    demo.add_argument("--json", metavar="FILE", help="also write the results to FILE")
+    demo.add_argument(
+        "--steps", type=_positive, default=600, help="steps of each run (%(default)s)"
+    )
+    demo.add_argument("--device", default="cpu", help="where to train (%(default)s)")
+    demo.add_argument(
+        "--plot", metavar="FILE", default="mixprec-demo.png", help="the figure's file (%(default)s)"
+    )
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def _info(options: argparse.Namespace) -> int:
+    from . import _info as info
+
+    found = info.collect()
+    print(json.dumps(found, indent=2) if options.json else info.render(found))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from . import demo
+
+    result = demo.run(steps=options.steps, device=options.device)
+    print(demo.render(result))
+    demo.plot(result, options.plot)
+    print(f"\nloss curves and loss scale: {options.plot}")
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=2)
+        print(f"results: {options.json}")
+    return 0

@@ -1,0 +1,127 @@
+"""Comparisons of elements. Their results are arrays of bool and have no gradients."""
+
+from __future__ import annotations
+
+import math
+
+from .. import _core
+from .._core import ndarray
+from .._typing import ArrayLike
+
+
+def equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
+    """Where x1 == x2, as an array of bool. Also spelled `eq`.
+
+    Parameters
+    ----------
+    x1, x2 : array_like
+        The operands, compared in the dtype that they promote to.
+
+    Returns
+    -------
+    ndarray
+        Bools. NaN equals nothing.
+
+    Examples
+    --------
+    >>> mp.equal(mp.array([1.0, 2.0]), 2).tolist()
+    [False, True]
+    """
+    return _core.equal(x1, x2)
+
+
+def not_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
+    """Where x1 != x2, as an array of bool. Also spelled `ne`. See `equal`.
+
+    Examples
+    --------
+    >>> mp.not_equal(mp.array([1.0, 2.0]), 2).tolist()
+    [True, False]
+    """
+    return _core.not_equal(x1, x2)
+
+
+def less(x1: ArrayLike, x2: ArrayLike) -> ndarray:
+    """Where x1 < x2, as an array of bool. Also spelled `lt`. See `equal`.
+
+    Examples
+    --------
+    >>> mp.less(mp.array([1.0, 2.0]), 2).tolist()
+    [True, False]
+    """
+    return _core.less(x1, x2)
+
+
+def less_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
+    """Where x1 <= x2, as an array of bool. Also spelled `le`. See `equal`.
+
+    Examples
+    --------
+    >>> mp.less_equal(mp.array([1.0, 2.0]), 2).tolist()
+    [True, True]
+    """
+    return _core.less_equal(x1, x2)
+
+
+def greater(x1: ArrayLike, x2: ArrayLike) -> ndarray:
+    """Where x1 > x2, as an array of bool. Also spelled `gt`. See `equal`.
+
+    Examples
+    --------
+    >>> mp.greater(mp.array([1.0, 2.0]), 1).tolist()
+    [False, True]
+    """
+    return _core.greater(x1, x2)
+
+
+def greater_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
+    """Where x1 >= x2, as an array of bool. Also spelled `ge`. See `equal`.
+
+    Examples
+    --------
+    >>> mp.greater_equal(mp.array([1.0, 2.0]), 2).tolist()
+    [False, True]
+    """
+    return _core.greater_equal(x1, x2)
+
+
+def isnan(x: ArrayLike) -> ndarray:
+    """Where x is NaN, as an array of bool.
+
+    Examples
+    --------
+    >>> mp.isnan(mp.array([1.0, math.nan])).tolist()
+    [False, True]
+    """
+    return _core.not_equal(x, x)
+
+
+def isinf(x: ArrayLike) -> ndarray:
+    """Where x is infinite, of either sign, as an array of bool.
+
+    Examples
+    --------
+    >>> mp.isinf(mp.array([1.0, -math.inf])).tolist()
+    [False, True]
+    """
+    return _core.equal(_core.abs(x), math.inf)
+
+
+def isfinite(x: ArrayLike) -> ndarray:
+    """Where x is neither infinite nor NaN, as an array of bool.
+
+    Examples
+    --------
+    >>> mp.isfinite(mp.array([1.0, math.inf, math.nan])).tolist()
+    [True, False, False]
+    """
+    return _core.less(_core.abs(x), math.inf)
+
+
+# PyTorch's spellings
+eq = equal
+ne = not_equal
+lt = less
+le = less_equal
+gt = greater
+ge = greater_equal

@@ -1,0 +1,303 @@
+"""Other shapes of the same elements: views wherever strides allow it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _core
+from .._core import ndarray
+from .._typing import ArrayLike, Axis, Shape
+from ..creation import asarray
+from ._axis import normal, one_of
+
+
+def reshape(x: ArrayLike, shape: Shape) -> ndarray:
+    """x in another shape with as many elements.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    shape : int or sequence of int
+        The new shape; one extent may be -1, which is then computed.
+
+    Returns
+    -------
+    ndarray
+        A view of x where its strides allow it, else a copy.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of elements differ.
+
+    Examples
+    --------
+    >>> mp.reshape(mp.arange(6), (2, -1)).tolist()
+    [[0, 1, 2], [3, 4, 5]]
+    """
+    return _core.reshape(x, shape)
+
+
+def view(x: ndarray, *shape: Any) -> ndarray:
+    """x in another shape, over the same memory.
+
+    Parameters
+    ----------
+    x : ndarray
+        The array.
+    *shape : int or sequence of int
+        The new shape; one extent may be -1.
+
+    Returns
+    -------
+    ndarray
+        A view of x.
+
+    Raises
+    ------
+    ValueError
+        If the strides of x do not allow it; `reshape` then copies.
+
+    Examples
+    --------
+    >>> mp.arange(6).view(2, 3).shape
+    (2, 3)
+    """
+    y = _core.reshape(x, listed(shape))
+    if y.size and y.data_ptr() != x.data_ptr():
+        raise ValueError(
+            f"view: shape {x.shape} with strides {x.strides} has no view of shape {y.shape}; use "
+            "reshape, which copies"
+        )
+    return y
+
+
+def ravel(x: ArrayLike) -> ndarray:
+    """x in one dimension: a view where its strides allow it, else a copy.
+
+    Examples
+    --------
+    >>> mp.ravel(mp.ones((2, 3))).shape
+    (6,)
+    """
+    x = asarray(x)
+    return _core.reshape(x, (x.size,))
+
+
+def flatten(x: ArrayLike, start_dim: int = 0, end_dim: int = -1) -> ndarray:
+    """A copy of x with all its dimensions, or those of a range, made one.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    start_dim, end_dim : int
+        The first and the last dimension of the range.
+
+    Returns
+    -------
+    ndarray
+        A copy, as NumPy's; `reshape` gives a view.
+
+    Examples
+    --------
+    >>> mp.ones((2, 3, 4)).flatten(1).shape
+    (2, 12)
+    """
+    x = asarray(x)
+    y = flat_view(x, start_dim, end_dim)
+    return _core.copy(y) if y.data_ptr() == x.data_ptr() else y
+
+
+def flat_view(x: ndarray, start: int, end: int) -> ndarray:
+    """x with a range of dimensions made one, a view if it can be."""
+    if x.ndim == 0:
+        return _core.reshape(x, (1,))
+    start, end = normal("flatten", start, x.ndim), normal("flatten", end, x.ndim)
+    if start > end:
+        raise ValueError(f"flatten: start_dim is {start}, after end_dim, which is {end}")
+    shape = x.shape
+    flat = math.prod(shape[start : end + 1])
+    return _core.reshape(x, (*shape[:start], flat, *shape[end + 1 :]))
+
+
+def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> ndarray:
+    """x with its axes in another order. Also spelled `permute`.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    axes : sequence of int, optional
+        Axis i of the result is axis ``axes[i]`` of x. By default they are reversed.
+
+    Returns
+    -------
+    ndarray
+        A view of x.
+
+    Examples
+    --------
+    >>> mp.transpose(mp.ones((2, 3, 4))).shape
+    (4, 3, 2)
+    >>> mp.transpose(mp.ones((2, 3, 4)), (1, 0, 2)).shape
+    (3, 2, 4)
+    """
+    return _core.permute(x, axes)
+
+
+def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ndarray:
+    """A view of x with two axes exchanged.
+
+    Examples
+    --------
+    >>> mp.swapaxes(mp.ones((2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    x = asarray(x)
+    a, b = normal("swapaxes", axis1, x.ndim), normal("swapaxes", axis2, x.ndim)
+    order = list(range(x.ndim))
+    order[a], order[b] = b, a
+    return _core.permute(x, order)
+
+
+def moveaxis(x: ArrayLike, source: int, destination: int) -> ndarray:
+    """A view of x with one axis moved to another place, the others in their order.
+
+    Examples
+    --------
+    >>> mp.moveaxis(mp.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    x = asarray(x)
+    a, b = normal("moveaxis", source, x.ndim), normal("moveaxis", destination, x.ndim)
+    order = [axis for axis in range(x.ndim) if axis != a]
+    order.insert(b, a)
+    return _core.permute(x, order)
+
+
+def squeeze(x: ArrayLike, axis: Axis = None, *, dim: Axis = None) -> ndarray:
+    """x without its axes of extent 1.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    axis : int or sequence of int, optional
+        The axes to drop; by default all of extent 1. Also spelled `dim`.
+
+    Returns
+    -------
+    ndarray
+        A view of x.
+
+    Raises
+    ------
+    ValueError
+        If one of the axes has another extent than 1.
+
+    Examples
+    --------
+    >>> mp.squeeze(mp.ones((1, 3, 1))).shape
+    (3,)
+    """
+    x = asarray(x)
+    shape = x.shape
+    if dim is not None:
+        axis = one_of("squeeze", axis, dim)
+    if axis is None:
+        return _core.reshape(x, tuple(extent for extent in shape if extent != 1))
+    drop = {normal("squeeze", a, x.ndim) for a in listed((axis,))}
+    for a in drop:
+        if shape[a] != 1:
+            raise ValueError(f"squeeze: axis {a} of shape {shape} has extent {shape[a]}, not 1")
+    return _core.reshape(x, tuple(extent for a, extent in enumerate(shape) if a not in drop))
+
+
+def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> ndarray:
+    """x with new axes of extent 1. Also spelled `unsqueeze`.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    axis : int or sequence of int
+        Where they are in the result.
+
+    Returns
+    -------
+    ndarray
+        A view of x.
+
+    Examples
+    --------
+    >>> mp.expand_dims(mp.ones(3), 0).shape
+    (1, 3)
+    """
+    x = asarray(x)
+    given = listed((axis,))
+    ndim = x.ndim + len(given)
+    new = {normal("expand_dims", a, ndim) for a in given}
+    if len(new) != len(given):
+        raise ValueError(f"expand_dims: {tuple(given)} names an axis twice")
+    rest = iter(x.shape)
+    return _core.reshape(x, tuple(1 if a in new else next(rest) for a in range(ndim)))
+
+
+def unsqueeze(x: ArrayLike, dim: int) -> ndarray:
+    """`expand_dims` with one axis, as PyTorch spells it.
+
+    Examples
+    --------
+    >>> mp.unsqueeze(mp.ones(3), -1).shape
+    (3, 1)
+    """
+    return expand_dims(x, dim)
+
+
+def broadcast_to(x: ArrayLike, shape: Shape) -> ndarray:
+    """x repeated to a shape, without a copy.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    shape : int or sequence of int
+        What x broadcasts to.
+
+    Returns
+    -------
+    ndarray
+        A view of x that cannot be written to.
+
+    Examples
+    --------
+    >>> mp.broadcast_to(mp.array([1.0, 2.0]), (2, 2)).tolist()
+    [[1.0, 2.0], [1.0, 2.0]]
+    """
+    return _core.expand(x, shape)
+
+
+def copy(x: ArrayLike) -> ndarray:
+    """A copy of x, with its place in the graph.
+
+    Examples
+    --------
+    >>> x = mp.ones(2)
+    >>> mp.copy(x).data_ptr() == x.data_ptr()
+    False
+    """
+    return _core.copy(x)
+
+
+def listed(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The items of a signature ``*items`` that also takes one sequence of them."""
+    if len(given) == 1 and not hasattr(given[0], "__index__"):
+        return tuple(given[0])
+    return given
+
+
+permute = transpose
