@@ -1,0 +1,34 @@
+"""Options and fixtures of the whole suite. `--device` runs the op tests on another device."""
+
+import numpy as np
+import pytest
+
+import mixprec as mp
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="device of the op tests (default: cpu)")
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    return request.config.getoption("--device")
+
+
+@pytest.fixture
+def rng():
+    """NumPy's generator, seeded alike for every test."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture(autouse=True)
+def clean_state():
+    """Seeds mixprec's generator, and puts back what a test may have changed for its thread."""
+    mp.manual_seed(1234)
+    threads, grad, default = mp._core.get_num_threads(), mp._core.grad_mode(), mp.default_dtype()
+    yield
+    mp._core.set_grad_mode(*grad)
+    if mp._core.get_num_threads() != threads:
+        mp.set_num_threads(threads)
+    if mp.default_dtype() != default:
+        mp.set_default_dtype(default)

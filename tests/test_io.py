@@ -1,0 +1,388 @@
+"""mp.save and mp.load: what a file holds, resuming exactly, and files that lie."""
+
+import json
+import os
+import stat
+import struct
+
+import numpy as np
+import pytest
+
+import mixprec as mp
+from mixprec import nn, optim
+from refs import DTYPES, dtype_of
+
+OPTIMIZERS = {
+    "adam": lambda p: optim.Adam(p, lr=1e-2),
+    "adamw": lambda p: optim.AdamW(p, lr=1e-2, weight_decay=0.1),
+    "sgd": lambda p: optim.SGD(p, lr=1e-2, momentum=0.9, nesterov=True),
+    "plain": lambda p: optim.SGD(p, lr=1e-2),
+}
+
+
+class Run:
+    """A small training run."""
+
+    def __init__(self, kind="adamw", seed=0, half=False):
+        mp.manual_seed(seed)
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2))
+        if half:
+            self.model.half()
+        self.opt = OPTIMIZERS[kind](self.model.parameters())
+        self.scaler = mp.GradScaler("cpu", init_scale=256.0, growth_interval=3)
+        self.half = half
+
+    def step(self, n=1):
+        for _ in range(n):
+            x = mp.random.randn(16, 4)
+            with mp.autocast("cpu", mp.float16):
+                loss = (self.model(x.half() if self.half else x).float() ** 2).mean()
+            self.opt.zero_grad()
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.opt)
+            self.scaler.update()
+
+    def parts(self):
+        return {"model": self.model, "optimizer": self.opt, "scaler": self.scaler}
+
+    def values(self):
+        """Everything there is, as bytes and plain values."""
+        out = {k: v.numpy().tobytes() for k, v in self.model.state_dict().items()}
+        state = self.opt.state_dict()
+        for i, entry in state["state"].items():
+            for key, value in entry.items():
+                plain = value.numpy().tobytes() if isinstance(value, mp.ndarray) else value
+                out[f"{i}.{key}"] = plain
+        out["groups"] = json.dumps(state["param_groups"], default=str)
+        out["scaler"] = json.dumps(self.scaler.state_dict(), default=float)
+        return out
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_resume_is_exact(tmp_path, kind, half):
+    path = tmp_path / "run.safetensors"
+    a = Run(kind, half=half)
+    a.step(4)
+    mp.save(path, **a.parts(), step=4)
+    a.step(3)
+    b = Run(kind, seed=99, half=half)
+    assert mp.load(path, **b.parts())["step"] == 4
+    b.step(3)
+    assert b.values() == a.values()
+
+
+def test_names_in_the_file(tmp_path):
+    from safetensors import safe_open
+
+    path = tmp_path / "run.safetensors"
+    run = Run("adam", half=True)
+    run.step(2)
+    mp.save(path, **run.parts(), step=2, table=np.eye(3))
+    with safe_open(path, framework="np") as f:
+        names, metadata = set(f.keys()), f.metadata()
+    assert {"model.0.weight", "model.3.bias", "table"} <= names
+    for key in ("exp_avg", "exp_avg_sq", "step", "master"):
+        assert f"optimizer.0.weight.{key}" in names
+    assert metadata["step"] == "2"
+    assert json.loads(metadata["optimizer"])["groups"][0]["params"][0] == "0.weight"
+    assert "scale" in json.loads(metadata["scaler"])
+    assert all(isinstance(v, str) for v in metadata.values())
+    run = Run("sgd")
+    run.step()
+    mp.save(path, **run.parts())
+    with safe_open(path, framework="np") as f:
+        assert "optimizer.0.weight.momentum_buffer" in set(f.keys())
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_every_dtype(tmp_path, name):
+    a = np.arange(12).reshape(3, 4).astype(dtype_of(name))
+    mp.save(tmp_path / "x", a=a, b=mp.array(a).T, zero=a[0, 0], empty=a[:0], rng=False)
+    got = mp.load(tmp_path / "x")
+    assert set(got) == {"a", "b", "zero", "empty"}
+    for key, want in {"a": a, "b": a.T, "zero": np.asarray(a[0, 0]), "empty": a[:0]}.items():
+        assert got[key].dtype == a.dtype
+        assert got[key].shape == want.shape
+        assert got[key].numpy().tobytes() == np.ascontiguousarray(want).tobytes()
+    got["a"].fill_(1)
+
+
+def test_arrays_are_filled(tmp_path):
+    mp.save(tmp_path / "x", ema=np.arange(3.0), rng=False)
+    ema = mp.zeros(3, dtype=mp.float64)
+    assert mp.load(tmp_path / "x", ema=ema) == {}
+    assert ema.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="load: ema has shape"):
+        mp.load(tmp_path / "x", ema=mp.zeros(4, dtype=mp.float64))
+    with pytest.raises(TypeError, match="load: ema is float64 in the file, float32"):
+        mp.load(tmp_path / "x", ema=mp.zeros(3))
+    with pytest.raises(ValueError, match="load: the file has no other"):
+        mp.load(tmp_path / "x", other=ema)
+
+
+def test_parts_left_out_come_back(tmp_path):
+    run = Run()
+    run.step()
+    mp.save(tmp_path / "x", **run.parts(), step=1)
+    got = mp.load(tmp_path / "x", model=Run(seed=5).model)
+    assert got["step"] == 1
+    assert "optimizer.0.weight.exp_avg" in got
+    assert not any(name.startswith("model.") for name in got)
+
+
+def test_generator(tmp_path):
+    mp.manual_seed(7)
+    mp.random.rand(3)
+    mp.save(tmp_path / "x")
+    a = mp.random.rand(5).tolist()
+    mp.load(tmp_path / "x")
+    assert mp.random.rand(5).tolist() == a
+    mp.load(tmp_path / "x", rng=False)
+    assert mp.random.rand(5).tolist() != a
+
+
+def test_rename_is_atomic_and_clean(tmp_path):
+    path = tmp_path / "x"
+    mp.save(path, a=np.zeros(3))
+    with pytest.raises(TypeError):
+        mp.save(path, a=np.array([object()]))
+    with pytest.raises(ValueError):
+        mp.save(path, **{"model.a": np.zeros(1)})
+    assert os.listdir(tmp_path) == ["x"]
+    assert mp.load(path)["a"].shape == (3,)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o666 & ~umask
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    mp.save(link, a=np.zeros(4))
+    assert link.is_symlink()
+    assert mp.load(path)["a"].shape == (4,)
+
+
+def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    mp.save(path, a=np.zeros(3))
+
+    def fail(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        mp.save(path, a=np.zeros(4))
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == ["x"]
+    assert mp.load(path)["a"].shape == (3,)
+
+
+# ---- what load refuses, leaving everything as it was ----
+
+
+def edited(path, change):
+    """Rewrites the file's header (a dict) by `change`."""
+    data = path.read_bytes()
+    n = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + n])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + n :])
+
+
+def metadata(key, value):
+    def change(header):
+        header["__metadata__"][key] = value
+
+    return change
+
+
+def inner(key, *path, value):
+    """Changes one value inside a JSON text of the metadata."""
+
+    def change(header):
+        tree = json.loads(header["__metadata__"][key])
+        node = tree
+        for step in path[:-1]:
+            node = node[step]
+        node[path[-1]] = value
+        header["__metadata__"][key] = json.dumps(tree)
+
+    return change
+
+
+def renamed(old, new):
+    def change(header):
+        header[new] = header.pop(old)
+
+    return change
+
+
+def entry(name, **values):
+    def change(header):
+        header[name].update(values)
+
+    return change
+
+
+HOSTILE = {
+    "missing tensor": renamed("model.0.weight", "other"),
+    "unexpected tensor": renamed("model.0.weight", "model.9.weight"),
+    "wrong shape": entry("model.0.weight", shape=[4, 8]),
+    "wrong dtype": entry("model.0.weight", dtype="I32"),
+    "unknown dtype": entry("model.0.weight", dtype="F99"),
+    "too large a shape": entry("model.0.weight", shape=[2**40, 2**40]),
+    "negative shape": entry("model.0.weight", shape=[-8, -4]),
+    "shape of text": entry("model.0.weight", shape="84"),
+    "offsets outside": entry("model.0.weight", data_offsets=[0, 2**40]),
+    "offsets reversed": entry("model.0.weight", data_offsets=[128, 0]),
+    "overlapping offsets": entry("model.3.bias", data_offsets=[0, 8]),
+    "state of no parameter": renamed("optimizer.0.weight.exp_avg", "optimizer.7.weight.exp_avg"),
+    "unknown state": renamed("optimizer.0.weight.exp_avg", "optimizer.0.weight.velocity"),
+    "missing state": renamed("optimizer.0.weight.exp_avg", "mean"),
+    "wrong state shape": entry("optimizer.0.weight.exp_avg", shape=[4, 8]),
+    "wrong state dtype": entry("optimizer.0.weight.exp_avg", dtype="I32"),
+    "other optimizer": inner("optimizer", "class", value="SGD"),
+    "other groups": inner("optimizer", "groups", value=[]),
+    "groups of text": inner("optimizer", "groups", value="x"),
+    "other parameters": inner("optimizer", "groups", 0, "params", value=["0.bias"]),
+    "text for a rate": inner("optimizer", "groups", 0, "lr", value="fast"),
+    "NaN for a rate": inner("optimizer", "groups", 0, "lr", value=float("nan")),
+    "more hyper-parameters": inner("optimizer", "groups", 0, "more", value=1),
+    "no optimizer": metadata("optimizer", "null"),
+    "no JSON": metadata("optimizer", "{"),
+    "deep JSON": metadata("optimizer", "[" * 100_000),
+    "NaN scale": inner("scaler", "scale", value=float("nan")),
+    "infinite scale": inner("scaler", "scale", value=float("inf")),
+    "negative scale": inner("scaler", "scale", value=-1.0),
+    "zero scale": inner("scaler", "scale", value=0.0),
+    "text scale": inner("scaler", "scale", value="1"),
+    "growth factor below 1": inner("scaler", "growth_factor", value=0.5),
+    "scaler without scale": metadata("scaler", "{}"),
+    "scaler of text": metadata("scaler", "x"),
+    "generator of text": metadata("rng", '{"cpu": "x"}'),
+    "generator too large": metadata("rng", '{"cpu": [0, 18446744073709551616]}'),
+    "step of text": metadata("step", "one"),
+    "huge step": metadata("step", "9" * 10_000),
+    "other version": metadata("version", "99"),
+}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_file_changes_nothing(tmp_path, case):
+    path = tmp_path / "x"
+    run = Run("adamw")
+    run.step(2)
+    mp.save(path, **run.parts(), step=2)
+    edited(path, HOSTILE[case])
+    other = Run("adamw", seed=1)
+    other.step(1)
+    before, random = other.values(), mp._core.rng_state("cpu")
+    with pytest.raises((ValueError, TypeError), match=r"load|scale|growth|lr"):
+        mp.load(path, **other.parts())
+    assert other.values() == before
+    assert mp._core.rng_state("cpu") == random
+
+
+@pytest.mark.core
+def test_truncated_file(tmp_path):
+    path = tmp_path / "x"
+    run = Run()
+    run.step()
+    mp.save(path, **run.parts())
+    data = path.read_bytes()
+    before = run.values()
+    for cut in [*range(0, 200, 13), len(data) // 2, len(data) - 1]:
+        path.write_bytes(data[:cut])
+        with pytest.raises(ValueError, match="load: "):
+            mp.load(path, **run.parts())
+    for head in (b"\xff" * 8, struct.pack("<Q", 2**63), struct.pack("<Q", 4) + b"null"):
+        path.write_bytes(head + data[8:])
+        with pytest.raises(ValueError, match="load: "):
+            mp.load(path)
+    assert run.values() == before
+
+
+@pytest.mark.core
+def test_name_twice(tmp_path):
+    one = b'"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}'
+    two = b'"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}'
+    text = b"{" + one + b"," + two + b"}"
+    path = tmp_path / "x"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"\0" * 4)
+    with pytest.raises(ValueError, match="load: "):
+        mp.load(path)
+
+
+@pytest.mark.core
+def test_bool_that_is_none(tmp_path):
+    mp.save(tmp_path / "x", a=np.array([True, False]))
+    data = (tmp_path / "x").read_bytes()
+    (tmp_path / "x").write_bytes(data[:-1] + b"\x02")
+    with pytest.raises(ValueError, match="load: a is BOOL with a byte of 2"):
+        mp.load(tmp_path / "x")
+
+
+def test_paths_that_are_no_files(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for verb, call in (("load", mp.load), ("save", mp.save)):
+        with pytest.raises(ValueError, match=f"{verb}: .*not a regular file"):
+            call(fifo)
+    with pytest.raises((ValueError, OSError)):
+        mp.load(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        mp.load(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError):
+        mp.save(tmp_path / "absent" / "x")
+
+
+def test_loaded_arrays_survive_the_file(tmp_path):
+    """Nothing is mapped: a file that is cut later does not hurt."""
+    mp.save(tmp_path / "x", a=np.arange(100_000.0))
+    a = mp.load(tmp_path / "x")["a"]
+    os.truncate(tmp_path / "x", 10)
+    assert a.sum().item() == np.arange(100_000.0).sum()
+
+
+def test_optimizer_of_another_model(tmp_path):
+    a, b = Run(), Run()
+    with pytest.raises(ValueError, match="parameter 0 of the optimizer is not one of the model"):
+        mp.save(tmp_path / "x", model=a.model, optimizer=b.opt)
+    assert not os.listdir(tmp_path)
+
+
+def test_optimizer_without_model(tmp_path):
+    a, b = Run(), Run(seed=3)
+    a.step(2)
+    mp.save(tmp_path / "x", optimizer=a.opt)
+    mp.load(tmp_path / "x", optimizer=b.opt)
+    assert b.opt.state_dict()["param_groups"] == a.opt.state_dict()["param_groups"]
+
+
+def test_missing_parts(tmp_path):
+    run = Run()
+    mp.save(tmp_path / "x", rng=False)
+    for part in ("optimizer", "scaler", "model"):
+        with pytest.raises(ValueError, match="load: the file has no"):
+            mp.load(tmp_path / "x", **{part: run.parts()[part]})
+
+
+def test_changed_hyper_parameters_come_back(tmp_path):
+    run, other = Run(), Run()
+    run.opt.param_groups[0]["lr"] = 0.125
+    mp.save(tmp_path / "x", **run.parts())
+    mp.load(tmp_path / "x", **other.parts())
+    assert other.opt.param_groups[0]["lr"] == 0.125
+    betas = other.opt.param_groups[0]["betas"]
+    assert isinstance(betas, tuple)
+    assert betas == run.opt.param_groups[0]["betas"]
+
+
+def test_no_pickle():
+    import inspect
+
+    from mixprec import _safetensors, io
+
+    for module in (io, _safetensors):
+        assert "import pickle" not in inspect.getsource(module)

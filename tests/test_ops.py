@@ -1,0 +1,257 @@
+"""Every row of the op table against its float64 reference, and its gradient against differences.
+
+Nothing here names an op: the rows, refs.py and samples.py do.
+"""
+
+import numpy as np
+import pytest
+
+import mixprec as mp
+from helpers import LAYOUTS, ROWS, call_row, host, kind_dtype, make_inputs, to_device, words
+from refs import (
+    FLOAT8,
+    INTS,
+    REFS,
+    SIZES,
+    STATISTICAL,
+    dtype_of,
+    is_float,
+    tolerance,
+)
+from samples import SAMPLES
+
+NAMES = [name for name in ROWS if name not in STATISTICAL]
+
+BOOL_ROWS = words("equal not_equal less less_equal greater greater_equal")
+# Rows that also take integers, and those that any dtype passes through unchanged.
+INTEGER_ROWS = words(
+    "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin"
+)
+MOVING_ROWS = words("copy reshape permute expand slice as_strided concatenate pad take")
+
+
+def seeded(name, n):
+    return np.random.default_rng([n, *name.encode()])
+
+
+def wide(arrays):
+    """Inputs for the reference: floats as float64."""
+    return [
+        a if a is None or not is_float(a.dtype) else np.asarray(a).astype(np.float64)
+        for a in arrays
+    ]
+
+
+def result_dtype(name, dtype, attrs):
+    """The dtype that the first output must have."""
+    if attrs.get("dtype") is not None:
+        return dtype_of(attrs["dtype"])
+    if name in BOOL_ROWS:
+        return np.dtype(bool)
+    if name in ("argmax", "argmin"):
+        return np.dtype(np.int64)
+    if name == "scale":
+        return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    if name == "sum" and dtype.kind in "iu" and not is_float(dtype):
+        return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
+    return dtype
+
+
+def compare(name, got, want, length, note):
+    for k, (g, w) in enumerate(zip(got, want, strict=False)):
+        g = host(g)
+        w = np.asarray(w)
+        assert g.shape == w.shape, f"{name} output {k}: shape {g.shape}, not {w.shape}; {note}"
+        if not is_float(g.dtype):
+            np.testing.assert_array_equal(g, w.astype(g.dtype), err_msg=f"{name} {k} {note}")
+            continue
+        rtol, atol = tolerance(g.dtype, length)
+        np.testing.assert_allclose(
+            g.astype(np.float64), w, rtol, atol, err_msg=f"{name} output {k}; {note}"
+        )
+
+
+def check_row(name, dtype, layout, device, sizes=SIZES):
+    dtype = dtype_of(dtype)
+    for n in sizes:
+        for sample in SAMPLES[name](seeded(name, n), n):
+            attrs = dict(sample.attrs)
+            if not sample.inputs:
+                attrs["dtype"] = dtype.name
+            inputs = make_inputs(sample, dtype, layout)
+            before = [None if i is None else i.copy() for i in inputs]
+            got = call_row(name, inputs, attrs, device)
+            want = REFS[name](wide(inputs), attrs)
+            note = f"n={n} {dtype.name} {layout} {attrs}"
+            assert host(got[0]).dtype == result_dtype(name, dtype, attrs), note
+            compare(name, got, want if isinstance(want, tuple) else (want,), sample.length, note)
+            for old, new in zip(before, inputs, strict=True):
+                assert old is None or old.tobytes() == new.tobytes(), f"{name} wrote to its input"
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_row(name, dtype, device):
+    """Contiguous inputs, every size."""
+    check_row(name, dtype, "contiguous", device)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_row_in_other_floats(name, dtype, device):
+    check_row(name, dtype, "contiguous", device)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("layout", [x for x in LAYOUTS if x != "contiguous"])
+@pytest.mark.parametrize("name", [n for n in NAMES if ROWS[n]["inputs"]])
+def test_layout(name, layout, device):
+    for dtype in ("float32", "float16"):
+        check_row(name, dtype, layout, device, (0, 1, 33))
+
+
+@pytest.mark.parametrize("layout", [x for x in LAYOUTS if x != "contiguous"])
+@pytest.mark.parametrize("name", [n for n in NAMES if ROWS[n]["inputs"]])
+def test_layout_in_other_floats(name, layout, device):
+    for dtype in ("bfloat16", "float64"):
+        check_row(name, dtype, layout, device, (31,))
+
+
+@pytest.mark.parametrize("dtype", [*INTS, "bool"])
+@pytest.mark.parametrize("name", [*INTEGER_ROWS, *BOOL_ROWS, *MOVING_ROWS])
+def test_integers(name, dtype, device):
+    if dtype == "bool" and name not in [*MOVING_ROWS, *BOOL_ROWS, "where"]:
+        pytest.skip("numbers only")
+    if name == "neg" and dtype.startswith("u"):
+        pytest.skip("signed numbers only")
+    dtype = dtype_of(dtype)
+    for n in (0, 1, 33):
+        for sample in SAMPLES[name](seeded(name, n), n):
+            for item in sample.inputs:
+                if item.kind == "x":
+                    values = np.round(item.array * 3)
+                    item.array = np.abs(values) if dtype.kind in "ub" else values
+            inputs = make_inputs(sample, dtype, "strided")
+            attrs = {**sample.attrs, "value": 1} if "value" in sample.attrs else sample.attrs
+            got = call_row(name, inputs, attrs, device)
+            want = REFS[name](inputs, attrs)
+            assert host(got[0]).dtype == result_dtype(name, dtype, attrs)
+            compare(name, got, (want,), 1, f"n={n} {dtype.name} {attrs}")
+
+
+@pytest.mark.parametrize("dtype", FLOAT8)
+@pytest.mark.parametrize("name", MOVING_ROWS)
+def test_float8_moves(name, dtype, device):
+    for layout in LAYOUTS:
+        check_row(name, dtype, layout, device, (0, 1, 33))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if words(ROWS[n]["inputs"])[:2] == ["x1", "x2"]])
+def test_mixed_dtypes(name, device):
+    """float16 with float32: the kernel reads each as it is."""
+    for sample in SAMPLES[name](seeded(name, 33), 33):
+        half = make_inputs(sample, "float16", "strided")
+        full = make_inputs(sample, "float32")
+        inputs = [half[0], *full[1:]]
+        got = call_row(name, inputs, sample.attrs, device)
+        want = REFS[name](wide(inputs), sample.attrs)
+        compare(name, got, (want,), sample.length, "float16 with float32")
+        if name not in BOOL_ROWS:
+            assert got[0].dtype == np.float32
+
+
+# ---- gradients ----
+
+
+def differentiable(row):
+    value = row.get("differentiable", row.get("grad", row.get("vjp")))
+    return bool(value)
+
+
+GRADIENT_NAMES = [n for n in NAMES if differentiable(ROWS[n])]
+
+
+def float_inputs(sample):
+    return [i for i, item in enumerate(sample.inputs) if item is not None and item.kind == "x"]
+
+
+def gradients(name, sample, dtype, device, layout="contiguous"):
+    """Gradients of the float inputs, for cotangents drawn from the outputs' shapes alone."""
+    inputs = [
+        None if a is None else to_device(a, device) for a in make_inputs(sample, dtype, layout)
+    ]
+    wrt = [inputs[i] for i in float_inputs(sample)]
+    for x in wrt:
+        x.requires_grad_()
+    outputs = [y for y in call_row(name, inputs, sample.attrs, device) if y.requires_grad]
+    rng = np.random.default_rng(7)
+    cotangents = [rng.uniform(-1, 1, y.shape) for y in outputs]
+    grads = [
+        to_device(c.astype(host(y).dtype), device) for c, y in zip(cotangents, outputs, strict=True)
+    ]
+    return [host(g) for g in mp.grad(outputs, wrt, grads)]
+
+
+@pytest.mark.parametrize("name", GRADIENT_NAMES)
+def test_gradient(name, device):
+    """Against finite differences in float64."""
+    for n in (1, 4):
+        for sample in SAMPLES[name](seeded(name, n), n):
+            if "float" not in str(sample.attrs.get("dtype") or "float"):
+                continue
+            if sample.attrs.get("dtype") not in (None, "float64"):
+                continue
+            inputs = make_inputs(sample, "float64")
+            wrt = float_inputs(sample)
+
+            def call(*xs, inputs=inputs, wrt=wrt, sample=sample):
+                arrays = [None if a is None else to_device(a, device) for a in inputs]
+                for i, x in zip(wrt, xs, strict=True):
+                    arrays[i] = x
+                return call_row(name, arrays, sample.attrs, device)
+
+            xs = [to_device(inputs[i].copy(), device).requires_grad_() for i in wrt]
+            assert mp.testing.gradcheck(call, xs), f"{name} {sample.attrs}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", GRADIENT_NAMES)
+def test_gradient_in_narrow_dtypes(name, dtype, device):
+    """Against the float64 run on the same rounded values: a few roundings apart."""
+    eps = float(np.finfo(np.float32).eps) if dtype == "float32" else None
+    for n in (1, 33):
+        for sample in SAMPLES[name](seeded(name, n), n):
+            if sample.attrs.get("dtype") is not None:
+                continue
+            for item, array in zip(sample.inputs, make_inputs(sample, dtype), strict=True):
+                if item is not None and item.kind != "fixed":
+                    item.array = array.astype(np.float64)
+            want = gradients(name, sample, "float64", device)
+            got = gradients(name, sample, dtype, device, "strided")
+            unit = eps or float(dtype_of_eps(dtype))
+            for g, w, i in zip(got, want, float_inputs(sample), strict=True):
+                assert g.dtype == kind_dtype(sample.inputs[i], dtype_of(dtype))
+                rtol, atol = tolerance(dtype, sample.length)
+                scale = np.abs(w).max(initial=1.0)
+                np.testing.assert_allclose(
+                    g.astype(np.float64), w, rtol + 8 * unit, atol + 8 * unit * scale
+                )
+
+
+def dtype_of_eps(dtype):
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype_of(dtype)).eps
+
+
+@pytest.mark.parametrize("name", GRADIENT_NAMES)
+def test_gradient_of_nothing(name, device):
+    """Empty inputs have empty gradients of the right shape."""
+    for sample in SAMPLES[name](seeded(name, 0), 0):
+        if sample.attrs.get("dtype") is not None:
+            continue
+        got = gradients(name, sample, "float32", device)
+        for g, i in zip(got, float_inputs(sample), strict=True):
+            assert g.shape == sample.inputs[i].array.shape
+            assert np.isfinite(g).all()
