@@ -148,7 +148,7 @@ mp_status mp_array_new(mp_device device, const mp_spec *spec, mp_array **out) {
     if (__builtin_mul_overflow((size_t)size, (size_t)mp_dtypes[spec->dtype].bytes, &bytes) || bytes > PTRDIFF_MAX)
         return mp_fail(MP_ERR_MEMORY, "memory: shape %s of %s is larger than any memory",
                        mp_shape_text(spec->ndim, spec->shape), mp_dtypes[spec->dtype].name);
-    mp_array *a;
+    mp_array *a = NULL;
     MP_TRY(new_header(&a));
     mp_status status = mp_storage_new(device, bytes, &a->storage);
     if (status != MP_OK) {
@@ -171,7 +171,7 @@ mp_status mp_array_new(mp_device device, const mp_spec *spec, mp_array **out) {
 
 mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset,
                         mp_array **out) {
-    mp_array *a;
+    mp_array *a = NULL;
     MP_TRY(new_header(&a));
     a->storage = mp_storage_ref(s);
     a->dtype = (int8_t)dtype;

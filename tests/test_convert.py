@@ -131,7 +131,7 @@ def nearest(x, name):
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
-@pytest.mark.parametrize("pair", itertools.permutations(NARROW, 2), ids="-".join)
+@pytest.mark.parametrize("pair", [*itertools.permutations(NARROW, 2)], ids="-".join)
 def test_between_narrow_formats(pair):
     source, to = pair
     x = all_patterns(source)
@@ -156,7 +156,7 @@ def test_nan_payloads_stay_nan():
         np.testing.assert_array_equal(np.signbit(got), [False] * 4 + [True])
 
 
-@pytest.mark.parametrize("pair", itertools.product(INTS, INTS), ids="-".join)
+@pytest.mark.parametrize("pair", [*itertools.product(INTS, INTS)], ids="-".join)
 def test_between_integers(pair):
     source, to = pair
     info = np.iinfo(source)

@@ -45,7 +45,7 @@ def world():
     return names | {"loss": nn.functional.cross_entropy(model(x), y)}
 
 
-@pytest.mark.parametrize("test", examples())
+@pytest.mark.parametrize("test", [*examples()])
 def test_examples(test, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     test.globs = {**test.globs, **world()}

@@ -49,7 +49,7 @@ static mp_status check_forward(mp_call *call, int *leading) {
 /* x, weight, bias -> y, and hidden mean and 1 / standard deviation, of the leading shape. */
 mp_status mp_infer_layer_norm(mp_call *call) {
     const mp_array *x = call->in[0];
-    int leading;
+    int leading = 0;
     MP_TRY(check_forward(call, &leading));
     MP_TRY(check_parameter(call->in[2], "bias", x, leading));
     for (int k = 1; k <= 2; k++) mp_rule_spec(call, k, mp_rule_accumulator(x), leading, x->shape);
@@ -59,7 +59,7 @@ mp_status mp_infer_layer_norm(mp_call *call) {
 /* x, weight -> y, and hidden 1 / root mean square, of the leading shape. */
 mp_status mp_infer_rms_norm(mp_call *call) {
     const mp_array *x = call->in[0];
-    int leading;
+    int leading = 0;
     MP_TRY(check_forward(call, &leading));
     mp_rule_spec(call, 1, mp_rule_accumulator(x), leading, x->shape);
     return MP_OK;
@@ -69,7 +69,7 @@ mp_status mp_infer_rms_norm(mp_call *call) {
  * bias), made whether or not there is a weight. */
 static mp_status infer_bwd(mp_call *call, int n_stats) {
     const mp_array *gy = call->in[0], *x = call->in[1];
-    int leading;
+    int leading = 0;
     MP_TRY(leading_axes(call, x, &leading));
     MP_TRY(mp_rule_want_float(gy, "gy"));
     MP_TRY(mp_rule_want_shape(gy, "gy", x->ndim, x->shape));

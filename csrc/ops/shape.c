@@ -94,7 +94,7 @@ static bool strides_of_shape(const mp_array *x, int ndim, const int64_t *shape, 
 mp_status mp_infer_reshape(mp_call *call) {
     mp_array *x = call->in[0], *copy;
     int64_t *shape = call->attrs.ints, strides[MP_MAX_DIMS];
-    int ndim;
+    int ndim = 0;
     MP_TRY(mp_rule_ints(call, "shape", &ndim));
     MP_TRY(complete_shape(x, ndim, shape));
     if (strides_of_shape(x, ndim, shape, strides))
@@ -276,7 +276,7 @@ static mp_status check_strided(const mp_call *call, int64_t size, int *ndim) {
 
 mp_status mp_infer_as_strided(mp_call *call) {
     mp_array *x = call->in[0];
-    int ndim;
+    int ndim = 0;
     if (!x->contiguous) return mp_fail(MP_ERR_VALUE, "x is not contiguous");
     MP_TRY(check_strided(call, x->size, &ndim));
     const int64_t *extents = call->attrs.ints;
@@ -332,7 +332,7 @@ mp_status mp_vjp_as_strided(mp_backward *b) {
 /* x with the elements of the view replaced by value, which has the view's shape. */
 mp_status mp_infer_view_set(mp_call *call) {
     mp_array *x = call->in[0], *value = call->in[1];
-    int ndim;
+    int ndim = 0;
     MP_TRY(check_strided(call, x->size, &ndim));
     MP_TRY(mp_rule_want_shape(value, "value", ndim, call->attrs.ints));
     call->spec[0] = mp_spec_of(x);

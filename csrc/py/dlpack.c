@@ -214,7 +214,7 @@ static mp_status find_device(const dl_tensor *tensor, mp_device *out) {
 
 /* An array over the tensor's memory; the storage takes `owner`. */
 static mp_status adopt(const dl_tensor *tensor, bool read_only, PyObject *owner, mp_array **out) {
-    mp_dtype dtype;
+    mp_dtype dtype = MP_FLOAT32;
     mp_device device;
     int64_t strides[MP_MAX_DIMS], low = 0, high = 0, stride = 1;
     bool empty = false, repeats = false;

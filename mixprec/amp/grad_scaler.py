@@ -39,7 +39,7 @@ _ORDER = ("device", "init_scale", "growth_factor", "backoff_factor", "growth_int
 _SCALE, _TRACKER, _FOUND, _HYSTERESIS, _SKIPPED, _STEPS = range(6)
 _STATE_SIZE = 8
 # Between them a scale and its inverse are normal float32 numbers.
-_LOWEST, _HIGHEST = _LOWEST, 2.0**126
+_LOWEST, _HIGHEST = 2.0**-126, 2.0**126
 # 20 halvings take the default 65536 to 1/16: no loss needs that much calibration.
 _SKIPS_TO_WARN = 20
 
