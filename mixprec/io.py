@@ -112,7 +112,9 @@ def load(
 
     Examples
     --------
-    >>> step = mp.load("run.safetensors", model=model, optimizer=opt, scaler=scaler)["step"]
+    >>> mp.save("run.safetensors", model=model, optimizer=opt, scaler=scaler, step=100)
+    >>> mp.load("run.safetensors", model=model, optimizer=opt, scaler=scaler)["step"]
+    100
     """
     tensors, metadata = _safetensors.read(os.fspath(path))
     _check_metadata(metadata)

@@ -164,13 +164,13 @@ def test_errors():
     cases = [
         (ValueError, "no arrays", (), {}),
         (ValueError, "array 1 has 3 rows, array 0 has 4", (x, np.zeros(3)), {}),
-        (ValueError, "shape is", (np.float32(1),), {}),
-        (ValueError, "batch_size is 0", (x,), {"batch_size": 0}),
-        (TypeError, "batch_size", (x,), {"batch_size": 1.5}),
+        (ValueError, r"array 0 has no rows .*\(\)", (np.float32(1),), {}),
+        (ValueError, "batch_size is 0, less than 1", (x,), {"batch_size": 0}),
+        (TypeError, "batch_size is 1.5", (x,), {"batch_size": 1.5}),
         (ValueError, "prefetch is -1", (x,), {"prefetch": -1}),
-        (TypeError, "", (np.array(["a"]),), {}),
-        (TypeError, "", (np.array([object()]),), {}),
-        ((RuntimeError, ValueError), "", (x,), {"device": "tpu"}),
+        (TypeError, "dtype <U1", (np.array(["a"]),), {}),
+        (TypeError, "dtype object", (np.array([object()]),), {}),
+        (ValueError, "device: 'tpu'", (x,), {"device": "tpu"}),
     ]
     for error, text, arrays, more in cases:
         with pytest.raises(error, match=text):

@@ -175,6 +175,10 @@ def autocast_table(device_type: str = "cpu") -> AutocastTable:
     --------
     >>> with mp.autocast(preset="torch", fp32={"softmax"}):
     ...     print(mp.autocast_table())
+    autocast on cpu: on, lower = bfloat16; preset torch
+    lower    linear matmul
+    fp32     ... softmax
+    ...
     """
     (kind,) = _kinds("autocast_table", device_type)
     _, enabled, dtype, _, preset = _core.autocast_state(kind)
