@@ -265,8 +265,8 @@ def _check_groups(saved: Any, current: list[dict[str, Any]], names: list[str]) -
         params = [names[p] for p in new["params"]]
         if old["params"] != params:
             raise ValueError(f"load: {where} is of other parameters than this optimizer's")
-        group = {key: _like(f"{where}: {key}", old[key], new[key]) for key in new}
-        groups.append({**group, "params": new["params"]})
+        hyper = {k: _like(f"{where}: {k}", old[k], v) for k, v in new.items() if k != "params"}
+        groups.append({**hyper, "params": new["params"]})
     return groups
 
 
