@@ -132,7 +132,7 @@ def _read_tensor(fd: int, begin: int, name: str, entry: Any) -> np.ndarray[Any, 
     if end - first != math.prod(entry["shape"]) * dtype.itemsize:
         raise ValueError(f"load: {name} has {end - first} bytes for shape {entry['shape']}")
     data = np.empty(end - first, np.uint8)
-    _read_at(fd, begin + first, memoryview(data), name)
+    _read_at(fd, begin + first, data.data, name)
     if dtype == np.bool_ and data.size and data.max() > 1:
         raise ValueError(f"load: {name} is BOOL with a byte of {data.max()}")
     return data.view(dtype).reshape(entry["shape"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,7 @@ def _mean(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def render(result: dict[str, Any]) -> str:
     """The table, with what it says underneath."""
-    columns = {
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
         "test accuracy": lambda r: f"{r['accuracy']:.2%}",
         "final loss": lambda r: f"{r['final_loss']:.4f}",
         "weights": lambda r: _kib(r["weights_bytes"]),
@@ -204,12 +205,10 @@ def render(result: dict[str, Any]) -> str:
 def plot(result: dict[str, Any], path: str) -> None:
     """Writes a figure of the first seed's runs: the losses, and float16's loss scale."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError("matplotlib is missing: pip install 'mixprec[demo]'") from None
     figure = Figure(figsize=(9, 6), layout="constrained")
-    FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     for precision, runs in result["runs"].items():
         upper.plot(_smooth(runs[0]["losses"]), label=precision, linewidth=1)

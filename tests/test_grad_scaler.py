@@ -66,7 +66,12 @@ def test_both_positional_forms(args):
         (ValueError, "growth_interval is 1.5", (), {"growth_interval": 1.5}),
         (ValueError, "hysteresis is 0", (), {"hysteresis": 0}),
         (ValueError, "min_scale is 0", (), {"min_scale": 0.0}),
-        (ValueError, "min_scale is 8 and max_scale is 4, must be ordered", (), {"min_scale": 8, "max_scale": 4}),
+        (
+            ValueError,
+            "min_scale is 8 and max_scale is 4, must be ordered",
+            (),
+            {"min_scale": 8, "max_scale": 4},
+        ),
         (ValueError, "max_scale is inf", (), {"max_scale": INF}),
         (ValueError, "max_scale is 1e\\+39", (), {"max_scale": 1e39}),
         (ValueError, "min_scale is 1e-40", (), {"min_scale": 1e-40}),

@@ -22,7 +22,16 @@ C11 |= {"stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string",
 SYSTEM = {
     ".": {"dlfcn", "pthread", "sched", "unistd", "sys/mman", "sys/random", "sys/types"},
     "ops": set(),
-    "cpu": {"dlfcn", "pthread", "sched", "signal", "unistd", "immintrin", "sys/mman", "sys/syscall"},
+    "cpu": {
+        "dlfcn",
+        "pthread",
+        "sched",
+        "signal",
+        "unistd",
+        "immintrin",
+        "sys/mman",
+        "sys/syscall",
+    },
     "cuda": {"dlfcn", "pthread", "unistd", "type_traits"},
     "py": {"Python", "structmember"},
 }

@@ -312,9 +312,10 @@ def _kinds(op: str, device_type: Any) -> tuple[int, ...]:
 
 def _dtype(op: str, dtype: Any) -> np.dtype[Any]:
     try:
-        return np.dtype(dtype)
+        known: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"{op}: dtype is {dtype!r}, which is not a dtype") from None
+    return known
 
 
 @functools.cache

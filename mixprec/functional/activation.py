@@ -7,6 +7,18 @@ from .._core import ndarray
 from .._typing import ArrayLike, DTypeLike
 from ._axis import one_of
 
+__all__ = [
+    "gelu",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
 
 def tanh(x: ArrayLike) -> ndarray:
     """The hyperbolic tangent of each element.

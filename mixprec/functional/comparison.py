@@ -8,6 +8,24 @@ from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike
 
+__all__ = [
+    "eq",
+    "equal",
+    "ge",
+    "greater",
+    "greater_equal",
+    "gt",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "less",
+    "less_equal",
+    "lt",
+    "ne",
+    "not_equal",
+]
+
 
 def equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """Where x1 == x2, as an array of bool. Also spelled `eq`.

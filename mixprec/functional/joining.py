@@ -15,6 +15,16 @@ from ..creation import asarray
 from ._axis import normal, one_of
 from .shape import expand_dims, ravel
 
+__all__ = [
+    "cat",
+    "concatenate",
+    "index_select",
+    "pad",
+    "split",
+    "stack",
+    "take",
+]
+
 # ---- joining and cutting ----
 
 

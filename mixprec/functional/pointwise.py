@@ -14,6 +14,35 @@ from .._core import ndarray
 from .._core import sub as _sub
 from .._typing import ArrayLike
 
+__all__ = [
+    "abs",
+    "absolute",
+    "add",
+    "clamp",
+    "clip",
+    "div",
+    "divide",
+    "exp",
+    "log",
+    "maximum",
+    "minimum",
+    "mul",
+    "multiply",
+    "neg",
+    "negative",
+    "pow",
+    "power",
+    "reciprocal",
+    "rsqrt",
+    "sign",
+    "sqrt",
+    "square",
+    "sub",
+    "subtract",
+    "true_divide",
+    "where",
+]
+
 # ---- two operands ----
 
 

@@ -6,6 +6,12 @@ from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike, DTypeLike
 
+__all__ = [
+    "bmm",
+    "matmul",
+    "mm",
+]
+
 
 def matmul(a: ArrayLike, b: ArrayLike, dtype: DTypeLike = None) -> ndarray:
     """The matrix product, over the last two axes.

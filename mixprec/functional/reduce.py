@@ -11,6 +11,21 @@ from .._core import ndarray
 from .._typing import ArrayLike, Axis, DTypeLike
 from ._axis import one_of
 
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "max",
+    "mean",
+    "min",
+    "std",
+    "sum",
+    "var",
+]
+
 
 def sum(
     x: ArrayLike,

@@ -12,6 +12,21 @@ from .._typing import ArrayLike, Axis, Shape
 from ..creation import asarray
 from ._axis import normal, one_of
 
+__all__ = [
+    "broadcast_to",
+    "copy",
+    "expand_dims",
+    "flatten",
+    "moveaxis",
+    "permute",
+    "ravel",
+    "reshape",
+    "squeeze",
+    "swapaxes",
+    "transpose",
+    "unsqueeze",
+]
+
 
 def reshape(x: ArrayLike, shape: Shape) -> ndarray:
     """x in another shape with as many elements.

@@ -10,7 +10,8 @@ from .._core import ndarray
 from .._dtypes import finfo, float64
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
-from ..functional import gelu, linear, sigmoid, silu, softplus, tanh
+from ..functional import gelu, sigmoid, silu, softplus, tanh
+from ..functional.product import linear
 from ._losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,

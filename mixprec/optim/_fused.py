@@ -151,7 +151,7 @@ class FusedOptimizer(Optimizer):
         """Masters take over what others wrote into their parameters since the last step."""
         for item in items:
             param, master = item.param, item.master
-            if self._written.get(param) == param._version:
+            if master is None or self._written.get(param) == param._version:
                 continue
             with no_grad():
                 same = _core.equal(master.astype(param.dtype), param)

@@ -82,7 +82,7 @@ class Adam(FusedOptimizer):
         for i, beta in enumerate(group["betas"]):
             check_range(name, f"betas[{i}]", beta, below=1.0)
         eps = check_range(name, "eps", group["eps"])
-        computed = np.float64
+        computed: type[np.floating[Any]] = np.float64
         if any(param.dtype != np.float64 for param in group["params"]):
             computed = np.float32
         if eps != 0 and computed(eps) == 0:
