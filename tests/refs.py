@@ -368,7 +368,7 @@ def strided(x, geometry):
     """The view of x that an as_strided geometry means: extents, strides and offset in elements."""
     n = (len(geometry) - 1) // 2
     extents, strides, offset = geometry[:n], geometry[n : 2 * n], geometry[-1]
-    flat = x.reshape(-1)
+    flat = np.ascontiguousarray(x).reshape(-1)
     return np.lib.stride_tricks.as_strided(
         flat[offset:], extents, [s * flat.itemsize for s in strides]
     )

@@ -338,10 +338,20 @@ def test_recorded_write():
 def test_recorded_write_of_a_view():
     x = leaf(1.0, 2.0, 3.0)
     y = x * 2
-    y[1:] = y[1:] * x[1:]
+    y[1:] *= x[1:]
     y[0] = 7
     y.sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), [0, 8, 12])
+
+
+def test_write_of_what_its_own_value_keeps():
+    """The product keeps y[1:], which its result then overwrites."""
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 2
+    y[1:] = y[1:] * x[1:]
+    with pytest.raises(RuntimeError, match="mul keeps was modified"):
+        y.sum().backward()
+    assert x.grad is None
 
 
 def test_write_of_values_with_a_graph():

@@ -269,7 +269,9 @@ static mp_status pair_second_gradient(mp_backward *b, mp_op op, double slope, do
         mp_array *f = mp_chain3(&c, op, mp_chain_full(&c, &spec, 1), x, b->in[2], b->attrs);
         mp_chain_give(&c, 0, mp_chain2(&c, MP_OP_mul, v, f, NULL));
     }
-    if ((b->need[1] || b->need[2]) && reach >= 0) {
+    if (reach < 0) {
+        for (int i = 1; i <= 2 && c.status == MP_OK; i++) c.status = mp_rule_zero_gradient(b, i);
+    } else if (b->need[1] || b->need[2]) {
         mp_array *curve = mp_chain_scalar(&c, MP_OP_mul, mp_chain2(&c, MP_OP_mul, v, gy, NULL),
                                           slope * share_of(b));
         if (reach < (double)INFINITY) {

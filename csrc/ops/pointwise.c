@@ -206,11 +206,7 @@ mp_status mp_vjp_abs(mp_backward *b) {
     return mp_chain_end(&c);
 }
 
-mp_status mp_vjp_sign(mp_backward *b) {
-    mp_spec spec = b->in_spec[0];
-    spec.dtype = b->grad_dtype[0];
-    return mp_full(b->device, &spec, 0, &b->gx[0]);
-}
+mp_status mp_vjp_sign(mp_backward *b) { return mp_rule_zero_gradient(b, 0); }
 
 mp_status mp_vjp_exp(mp_backward *b) {
     return mp_op2(MP_OP_mul, b->gy[0], b->out[0], NULL, &b->gx[0]);
@@ -280,8 +276,14 @@ static mp_status linear_in_gy(mp_backward *b, mp_op op) {
 }
 
 /* relu and leaky_relu are straight: f' is 0. */
-mp_status mp_vjp_relu_bwd(mp_backward *b) { return linear_in_gy(b, MP_OP_relu_bwd); }
-mp_status mp_vjp_leaky_relu_bwd(mp_backward *b) { return linear_in_gy(b, MP_OP_leaky_relu_bwd); }
+mp_status mp_vjp_relu_bwd(mp_backward *b) {
+    MP_TRY(linear_in_gy(b, MP_OP_relu_bwd));
+    return mp_rule_zero_gradient(b, 1);
+}
+mp_status mp_vjp_leaky_relu_bwd(mp_backward *b) {
+    MP_TRY(linear_in_gy(b, MP_OP_leaky_relu_bwd));
+    return mp_rule_zero_gradient(b, 1);
+}
 
 /* v gy, which every f' is multiplied by; in float32 if narrow. */
 static mp_array *second_order(mp_chain *c) {

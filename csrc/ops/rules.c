@@ -107,6 +107,13 @@ mp_status mp_rule_no_gradient(const mp_backward *b, int i, const char *name) {
     return mp_fail(MP_ERR_NOT_IMPLEMENTED, "%s: no gradient rule for %s", b->row->name, name);
 }
 
+mp_status mp_rule_zero_gradient(mp_backward *b, int i) {
+    if (!b->need[i]) return MP_OK;
+    mp_spec spec = b->in_spec[i];
+    spec.dtype = b->grad_dtype[i];
+    return mp_full(b->device, &spec, 0, &b->gx[i]);
+}
+
 /* ---- chains ---- */
 
 mp_status mp_chain_end(mp_chain *c) {

@@ -94,5 +94,8 @@ mp_array *mp_chain_sum(mp_chain *c, mp_array *x, int n_axes, const int64_t *axes
 
 /* MP_ERR_NOT_IMPLEMENTED if the gradient of input i is wanted: for inputs without a rule. */
 mp_status mp_rule_no_gradient(const mp_backward *b, int i, const char *name);
+/* Zeros for input i, if its gradient is wanted: for steps, whose slope is 0 wherever there is one.
+ */
+mp_status mp_rule_zero_gradient(mp_backward *b, int i);
 
 #endif

@@ -89,8 +89,17 @@ static bool strides_of_shape(const mp_array *x, int ndim, const int64_t *shape, 
     return to == -1;
 }
 
+/* A view of `dense`, which is x itself or a copy of it: a view of a copy aliases nobody. */
+static mp_status view_dense(mp_array *x, mp_array *dense, int ndim, const int64_t *shape,
+                            const int64_t *strides, int64_t offset, mp_array **out) {
+    if (dense == x) return mp_array_view(x, ndim, shape, strides, offset, out);
+    MP_TRY(mp_array_over(dense->storage, (mp_dtype)x->dtype, ndim, shape, strides, offset, out));
+    (*out)->edge.dtype = x->dtype;
+    return MP_OK;
+}
+
 /* x in another shape of as many elements, one extent of which may be -1: a view where the strides
- * allow it, else a copy that does not alias x. */
+ * allow it, else a copy. */
 mp_status mp_infer_reshape(mp_call *call) {
     mp_array *x = call->in[0], *copy;
     int64_t *shape = call->attrs.ints, strides[MP_MAX_DIMS];
@@ -101,10 +110,8 @@ mp_status mp_infer_reshape(mp_call *call) {
         return mp_array_view(x, ndim, shape, strides, x->offset, &call->out[0]);
     MP_TRY(mp_array_contiguous(x, &copy));
     strides_of_shape(copy, ndim, shape, strides);
-    mp_status status = mp_array_over(copy->storage, (mp_dtype)copy->dtype, ndim, shape, strides,
-                                     copy->offset, &call->out[0]);
+    mp_status status = view_dense(x, copy, ndim, shape, strides, copy->offset, &call->out[0]);
     mp_array_unref(copy);
-    if (status == MP_OK) call->out[0]->edge.dtype = x->dtype;
     return status;
 }
 
@@ -247,8 +254,8 @@ mp_status mp_vjp_slice_bwd(mp_backward *b) {
     return mp_op1(MP_OP_slice, b->gy[0], &attrs, &b->gx[0]);
 }
 
-/* ---- as_strided and view_set: geometry is n extents, n strides and an offset, in elements of a
- * contiguous x ---- */
+/* ---- as_strided and view_set: geometry is n extents, n strides and an offset, which count x's
+ * elements in C order, wherever they lie ---- */
 
 /* Sets *ndim; MP_ERR_INDEX if an element lies outside of an array of `size` elements. */
 static mp_status check_strided(const mp_call *call, int64_t size, int *ndim) {
@@ -274,10 +281,10 @@ static mp_status check_strided(const mp_call *call, int64_t size, int *ndim) {
                    mp_shape_text(d, extents), mp_shape_text(d, strides), (long long)size);
 }
 
+/* A view of a contiguous x, else of a copy. */
 mp_status mp_infer_as_strided(mp_call *call) {
-    mp_array *x = call->in[0];
+    mp_array *x = call->in[0], *dense;
     int ndim = 0;
-    if (!x->contiguous) return mp_fail(MP_ERR_VALUE, "x is not contiguous");
     MP_TRY(check_strided(call, x->size, &ndim));
     const int64_t *extents = call->attrs.ints;
     int64_t strides[MP_MAX_DIMS], offset = call->attrs.ints[2 * ndim];
@@ -285,7 +292,11 @@ mp_status mp_infer_as_strided(mp_call *call) {
         strides[i] = extents[i] > 1 ? call->attrs.ints[ndim + i] : 1;
         if (extents[i] == 0) offset = 0;
     }
-    return mp_array_view(x, ndim, extents, strides, x->offset + offset, &call->out[0]);
+    MP_TRY(mp_array_contiguous(x, &dense));
+    mp_status status =
+        view_dense(x, dense, ndim, extents, strides, dense->offset + offset, &call->out[0]);
+    mp_array_unref(dense);
+    return status;
 }
 
 /* Whether no two elements of the geometry may be the same: each stride is larger than what the
@@ -350,10 +361,7 @@ mp_status mp_vjp_view_set(mp_backward *b) {
         mp_chain_give(&c, 0,
                       mp_chain2(&c, MP_OP_view_set, gy, mp_chain_full(&c, &spec, 0), b->attrs));
     }
-    if (b->need[1]) {
-        if (!gy->contiguous) gy = mp_chain1(&c, MP_OP_copy, gy, NULL);
-        mp_chain_give(&c, 1, mp_chain1(&c, MP_OP_as_strided, gy, b->attrs));
-    }
+    if (b->need[1]) mp_chain_give(&c, 1, mp_chain1(&c, MP_OP_as_strided, gy, b->attrs));
     return mp_chain_end(&c);
 }
 
