@@ -1,4 +1,5 @@
-/* Arrays: strided views of a storage. Making, viewing and comparing them; running ops on them is op.c's. */
+/* Arrays: strided views of a storage. Making, viewing and comparing them; running ops on them is
+ * op.c's. */
 #include "mp.h"
 
 #include <pthread.h>
@@ -49,7 +50,8 @@ mp_status mp_broadcast(int n, mp_array *const *in, int8_t *ndim, int64_t *shape)
             if (extent == tail[i] || extent == 1) continue;
             if (tail[i] != 1)
                 return mp_fail(MP_ERR_VALUE, "shapes %s and %s cannot be broadcast together",
-                               mp_shape_text(in[0]->ndim, in[0]->shape), mp_shape_text(in[k]->ndim, in[k]->shape));
+                               mp_shape_text(in[0]->ndim, in[0]->shape),
+                               mp_shape_text(in[k]->ndim, in[k]->shape));
             tail[i] = extent;
         }
     }
@@ -94,7 +96,8 @@ static mp_status new_header(mp_array **out) {
         kept = a->base;
         kept_count--;
     } else if (!(a = malloc(sizeof *a))) {
-        return mp_fail(MP_ERR_MEMORY, "memory: no room for an array header of %zu bytes", sizeof *a);
+        return mp_fail(MP_ERR_MEMORY, "memory: no room for an array header of %zu bytes",
+                       sizeof *a);
     }
     memset(a, 0, offsetof(mp_array, shape));
     memset(&a->storage, 0, sizeof *a - offsetof(mp_array, storage));
@@ -139,13 +142,16 @@ mp_status mp_array_new(mp_device device, const mp_spec *spec, mp_array **out) {
     int64_t size = 1;
     for (int i = 0; i < spec->ndim; i++) {
         if (spec->shape[i] < 0)
-            return mp_fail(MP_ERR_VALUE, "shape %s has a negative extent", mp_shape_text(spec->ndim, spec->shape));
+            return mp_fail(MP_ERR_VALUE, "shape %s has a negative extent",
+                           mp_shape_text(spec->ndim, spec->shape));
         if (__builtin_mul_overflow(size, spec->shape[i], &size))
-            return mp_fail(MP_ERR_MEMORY, "memory: shape %s has more elements than 64 bits can count",
+            return mp_fail(MP_ERR_MEMORY,
+                           "memory: shape %s has more elements than 64 bits can count",
                            mp_shape_text(spec->ndim, spec->shape));
     }
     size_t bytes;
-    if (__builtin_mul_overflow((size_t)size, (size_t)mp_dtypes[spec->dtype].bytes, &bytes) || bytes > PTRDIFF_MAX)
+    if (__builtin_mul_overflow((size_t)size, (size_t)mp_dtypes[spec->dtype].bytes, &bytes) ||
+        bytes > PTRDIFF_MAX)
         return mp_fail(MP_ERR_MEMORY, "memory: shape %s of %s is larger than any memory",
                        mp_shape_text(spec->ndim, spec->shape), mp_dtypes[spec->dtype].name);
     mp_array *a = NULL;
@@ -169,8 +175,8 @@ mp_status mp_array_new(mp_device device, const mp_spec *spec, mp_array **out) {
     return MP_OK;
 }
 
-mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset,
-                        mp_array **out) {
+mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *shape,
+                        const int64_t *strides, int64_t offset, mp_array **out) {
     mp_array *a = NULL;
     MP_TRY(new_header(&a));
     a->storage = mp_storage_ref(s);
@@ -197,7 +203,8 @@ mp_status mp_array_scalar(mp_device device, mp_dtype dtype, double value, mp_arr
         const mp_backend *backend;
         mp_status status = mp_backend_of(device, &backend);
         if (status == MP_OK)
-            status = backend->copy(device, mp_data(a), &bytes, mp_dtypes[dtype].bytes, false, true, true);
+            status = backend->copy(device, mp_data(a), &bytes, mp_dtypes[dtype].bytes, false, true,
+                                   true);
         if (status != MP_OK) {
             mp_array_unref(a);
             return status;
@@ -207,7 +214,8 @@ mp_status mp_array_scalar(mp_device device, mp_dtype dtype, double value, mp_arr
     return MP_OK;
 }
 
-mp_status mp_array_view(mp_array *a, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset, mp_array **out) {
+mp_status mp_array_view(mp_array *a, int ndim, const int64_t *shape, const int64_t *strides,
+                        int64_t offset, mp_array **out) {
     MP_TRY(mp_array_over(a->storage, (mp_dtype)a->dtype, ndim, shape, strides, offset, out));
     mp_array *base = a->base ? a->base : a;
     (*out)->base = mp_array_ref(base);
@@ -218,7 +226,8 @@ mp_status mp_array_view(mp_array *a, int ndim, const int64_t *shape, const int64
 }
 
 mp_status mp_array_detach(mp_array *a, mp_array **out) {
-    MP_TRY(mp_array_over(a->storage, (mp_dtype)a->dtype, a->ndim, a->shape, a->strides, a->offset, out));
+    MP_TRY(mp_array_over(a->storage, (mp_dtype)a->dtype, a->ndim, a->shape, a->strides, a->offset,
+                         out));
     (*out)->no_base_write = a->no_base_write;
     (*out)->weak = a->weak;
     return MP_OK;
@@ -254,7 +263,8 @@ bool mp_overlap(const mp_array *a, const mp_array *b) {
 bool mp_same_view(const mp_array *a, const mp_array *b) {
     if (mp_data(a) != mp_data(b) || a->dtype != b->dtype || a->ndim != b->ndim) return false;
     for (int i = 0; i < a->ndim; i++)
-        if (a->shape[i] != b->shape[i] || (a->shape[i] != 1 && a->strides[i] != b->strides[i])) return false;
+        if (a->shape[i] != b->shape[i] || (a->shape[i] != 1 && a->strides[i] != b->strides[i]))
+            return false;
     return true;
 }
 
@@ -286,8 +296,8 @@ mp_status mp_array_to_device(mp_array *a, mp_device device, mp_array **out) {
         size_t bytes = (size_t)source->size * (size_t)mp_itemsize(source);
         if (device == MP_CPU && from == MP_CPU) memcpy(mp_data(copy), mp_data(source), bytes);
         else
-            status = backend->copy(device == MP_CPU ? from : device, mp_data(copy), mp_data(source), bytes, device == MP_CPU,
-                                   from == MP_CPU, true);
+            status = backend->copy(device == MP_CPU ? from : device, mp_data(copy), mp_data(source),
+                                   bytes, device == MP_CPU, from == MP_CPU, true);
     }
     mp_array_unref(source);
     if (status != MP_OK) mp_array_unref(copy);

@@ -1,4 +1,5 @@
-/* The registry of backends: the CPU's, linked in, and CUDA's, a library loaded when a driver answers. */
+/* The registry of backends: the CPU's, linked in, and CUDA's, a library loaded when a driver
+ * answers. */
 #include "mp.h"
 
 #include <dlfcn.h>
@@ -25,10 +26,11 @@ mp_status mp_backend_of(mp_device device, const mp_backend **out) {
         backend = backends[MP_KIND_CPU];
     }
     if (!backend)
-        return mp_fail(MP_ERR_DEVICE, "device: %s is not available: %s", mp_device_name(device), cuda_why);
+        return mp_fail(MP_ERR_DEVICE, "device: %s is not available: %s", mp_device_name(device),
+                       cuda_why);
     if (device < 0 || (device != MP_CPU && device > cuda_devices))
-        return mp_fail(MP_ERR_DEVICE, "device: %s does not exist, there are %d CUDA devices", mp_device_name(device),
-                       cuda_devices);
+        return mp_fail(MP_ERR_DEVICE, "device: %s does not exist, there are %d CUDA devices",
+                       mp_device_name(device), cuda_devices);
     *out = backend;
     return MP_OK;
 }

@@ -1,6 +1,7 @@
-/* Running the tape backwards. Nodes leave a heap in order of falling sequence number, so that every contribution to a gradient
- * has come before it is used; gradients of one run live in the run, so that several runs may share a graph. Leaves are
- * written at the end: a run that fails has changed nothing. */
+/* Running the tape backwards. Nodes leave a heap in order of falling sequence number, so that every
+ * contribution to a gradient has come before it is used; gradients of one run live in the run, so
+ * that several runs may share a graph. Leaves are written at the end: a run that fails has changed
+ * nothing. */
 #include "tape.h"
 
 #include <stdatomic.h>
@@ -14,10 +15,11 @@ typedef struct slot {
     mp_node *node; /* or */
     mp_leaf *leaf;
     int n;
-    bool needed;     /* false: gathered only because an input of the run asks for it */
-    int8_t dtype;    /* of a leaf's gradient */
-    mp_array **sums; /* n of them, NULL until something came; float32 once two narrow ones were added */
-    mp_array *one;   /* room for n == 1 */
+    bool needed;  /* false: gathered only because an input of the run asks for it */
+    int8_t dtype; /* of a leaf's gradient */
+    mp_array *
+        *sums; /* n of them, NULL until something came; float32 once two narrow ones were added */
+    mp_array *one; /* room for n == 1 */
 } slot;
 
 typedef struct run {
@@ -51,7 +53,9 @@ static size_t hash_of(const void *key) {
     return (size_t)(x ^ (x >> 32));
 }
 
-static const void *key_of(const slot *s) { return s->node ? (const void *)s->node : (const void *)s->leaf; }
+static const void *key_of(const slot *s) {
+    return s->node ? (const void *)s->node : (const void *)s->leaf;
+}
 
 static slot **place_of(const run *r, const void *key) {
     size_t i = hash_of(key) & (r->capacity - 1);
@@ -74,7 +78,9 @@ static mp_status reserve_table(run *r) {
     return MP_OK;
 }
 
-static slot *find_slot(const run *r, const void *key) { return r->capacity ? *place_of(r, key) : NULL; }
+static slot *find_slot(const run *r, const void *key) {
+    return r->capacity ? *place_of(r, key) : NULL;
+}
 
 static void free_slot(slot *s) {
     for (int k = 0; k < s->n; k++) mp_array_unref(s->sums[k]);
@@ -109,7 +115,8 @@ static mp_status new_slot(run *r, mp_node *node, mp_leaf *leaf, slot **out) {
 static mp_status heap_push(run *r, mp_node *node) {
     MP_TRY(grow(&r->heap, &r->heap_capacity, r->heap_count, sizeof *r->heap));
     size_t i = r->heap_count++;
-    for (; i > 0 && r->heap[(i - 1) / 2]->seq < node->seq; i = (i - 1) / 2) r->heap[i] = r->heap[(i - 1) / 2];
+    for (; i > 0 && r->heap[(i - 1) / 2]->seq < node->seq; i = (i - 1) / 2)
+        r->heap[i] = r->heap[(i - 1) / 2];
     r->heap[i] = node;
     return MP_OK;
 }
@@ -139,14 +146,16 @@ static mp_status add_into(mp_array **sum, mp_array *grad) {
     }
     mp_array *old = *sum, *wide, *total = NULL;
     mp_status status;
-    bool alone = old->refs == 1 && old->storage->refs == 1 && !old->storage->read_only && !old->no_base_write;
+    bool alone = old->refs == 1 && old->storage->refs == 1 && !old->storage->read_only &&
+                 !old->no_base_write;
     if (alone && !mp_is_narrow((mp_dtype)old->dtype) && !mp_grad_enabled()) {
         mp_array *in[2] = {old, grad};
         status = mp_op_call_into(MP_OP_add, 2, in, NULL, old);
         mp_array_unref(grad);
         return status;
     }
-    status = mp_cast(old, mp_is_narrow((mp_dtype)old->dtype) ? MP_FLOAT32 : (mp_dtype)old->dtype, &wide);
+    status =
+        mp_cast(old, mp_is_narrow((mp_dtype)old->dtype) ? MP_FLOAT32 : (mp_dtype)old->dtype, &wide);
     if (status == MP_OK) {
         status = mp_op2(MP_OP_add, wide, grad, NULL, &total);
         mp_array_unref(wide);
@@ -216,7 +225,8 @@ typedef struct unpacked {
 
 static mp_status open_unpacked(unpacked *u, const mp_node *node) {
     size_t n = (size_t)node->n_in, m = MP_MAX_OUT;
-    size_t bytes = (2 * n + m) * sizeof(mp_array *) + n * sizeof(mp_spec) + n * (sizeof(bool) + 1) + 16;
+    size_t bytes =
+        (2 * n + m) * sizeof(mp_array *) + n * sizeof(mp_spec) + n * (sizeof(bool) + 1) + 16;
     char *block = u->block = calloc(1, bytes);
     if (!block) return mp_fail(MP_ERR_MEMORY, "backward: no room for %zu inputs", n);
     u->in = (mp_array **)block;
@@ -239,9 +249,11 @@ static void close_unpacked(unpacked *u, int n_in) {
 
 static mp_status modified_error(const mp_node *node, const mp_saved *saved) {
     return mp_fail(MP_ERR_RUNTIME,
-                   "backward: %s %d that %s keeps was modified in place after it was used (version %llu, kept at %llu)",
+                   "backward: %s %d that %s keeps was modified in place after it was used (version "
+                   "%llu, kept at %llu)",
                    saved->output ? "output" : "input", saved->index, mp_node_name(node),
-                   (unsigned long long)atomic_load(&saved->array->storage->version), (unsigned long long)saved->version);
+                   (unsigned long long)atomic_load(&saved->array->storage->version),
+                   (unsigned long long)saved->version);
 }
 
 /* What the node kept, with its place in the graph when the backward itself is recorded. */
@@ -249,11 +261,14 @@ static mp_status unpack(mp_node *node, unpacked *u, bool create_graph) {
     mp_status status = MP_OK;
     mp_spin_lock(&node->lock);
     if (node->released)
-        status = mp_fail(MP_ERR_RUNTIME, "backward: what %s kept was freed by an earlier backward; pass retain_graph=True to it",
-                         mp_node_name(node));
+        status = mp_fail(
+            MP_ERR_RUNTIME,
+            "backward: what %s kept was freed by an earlier backward; pass retain_graph=True to it",
+            mp_node_name(node));
     for (int k = 0; status == MP_OK && k < node->n_saved; k++) {
         mp_saved *saved = &node->saved[k];
-        if (saved->version != atomic_load_explicit(&saved->array->storage->version, memory_order_acquire)) {
+        if (saved->version !=
+            atomic_load_explicit(&saved->array->storage->version, memory_order_acquire)) {
             status = modified_error(node, saved);
             break;
         }
@@ -265,7 +280,8 @@ static mp_status unpack(mp_node *node, unpacked *u, bool create_graph) {
         status = mp_array_detach(saved->array, to);
         if (status != MP_OK) break;
         if (!saved->output) (*to)->edge = node->in[saved->index].edge;
-        else if (saved->index < node->n_out) (*to)->edge = (mp_edge){.node = node, .out = saved->index, .dtype = (*to)->dtype};
+        else if (saved->index < node->n_out)
+            (*to)->edge = (mp_edge){.node = node, .out = saved->index, .dtype = (*to)->dtype};
         if ((*to)->edge.node) mp_node_ref((*to)->edge.node);
         if ((*to)->edge.leaf) mp_leaf_ref((*to)->edge.leaf);
     }
@@ -285,11 +301,25 @@ static void release(mp_node *node) {
 }
 
 static mp_status call_rule(run *r, mp_node *node, unpacked *u, mp_array **gy) {
-    if (!node->row) return node->custom.vjp(node->custom.ctx, node->n_out, gy, node->n_in, u->need, u->gx);
-    if (!node->row->vjp) return mp_fail(MP_ERR_NOT_IMPLEMENTED, "backward: %s has no gradient rule", node->row->name);
-    mp_backward b = {.row = node->row, .attrs = &node->attrs, .device = node->device, .n_in = node->n_in,
-                     .n_out = node->n_out, .in = u->in, .out = u->out, .in_spec = u->in_spec, .out_spec = node->out,
-                     .grad_dtype = u->grad_dtype, .gy = gy, .need = u->need, .gx = u->gx, .scale = &r->scale};
+    if (!node->row)
+        return node->custom.vjp(node->custom.ctx, node->n_out, gy, node->n_in, u->need, u->gx);
+    if (!node->row->vjp)
+        return mp_fail(MP_ERR_NOT_IMPLEMENTED, "backward: %s has no gradient rule",
+                       node->row->name);
+    mp_backward b = {.row = node->row,
+                     .attrs = &node->attrs,
+                     .device = node->device,
+                     .n_in = node->n_in,
+                     .n_out = node->n_out,
+                     .in = u->in,
+                     .out = u->out,
+                     .in_spec = u->in_spec,
+                     .out_spec = node->out,
+                     .grad_dtype = u->grad_dtype,
+                     .gy = gy,
+                     .need = u->need,
+                     .gx = u->gx,
+                     .scale = &r->scale};
     return node->row->vjp(&b);
 }
 
@@ -326,7 +356,8 @@ static mp_status run_rule(run *r, mp_node *node, mp_array **gy) {
 static mp_status answer(run *r, const slot *s, int out) {
     for (int i = 0; i < r->ask->n_inputs; i++) {
         const mp_edge *edge = &r->ask->inputs[i]->edge;
-        bool same = s->node ? edge->node == s->node && edge->out == out : !edge->node && edge->leaf == s->leaf;
+        bool same = s->node ? edge->node == s->node && edge->out == out
+                            : !edge->node && edge->leaf == s->leaf;
         if (!same || !s->sums[out] || r->ask->results[i]) continue;
         r->ask->results[i] = mp_array_ref(s->sums[out]);
     }
@@ -438,19 +469,24 @@ static mp_status prepare_inputs(run *r) {
 static mp_status seed(run *r, int i) {
     mp_array *root = r->ask->roots[i], *grad;
     if (!mp_requires_grad(root))
-        return mp_fail(MP_ERR_RUNTIME, "backward: the array does not require grad and has no gradient rule to follow");
+        return mp_fail(
+            MP_ERR_RUNTIME,
+            "backward: the array does not require grad and has no gradient rule to follow");
     mp_array *given = r->ask->grads ? r->ask->grads[i] : NULL;
     mp_spec spec = mp_spec_of(root);
     spec.dtype = root->edge.dtype;
     if (given) {
         if (!mp_same_shape(given, &spec))
             return mp_fail(MP_ERR_VALUE, "backward: the gradient has shape %s, the array %s",
-                           mp_shape_text(given->ndim, given->shape), mp_shape_text(root->ndim, root->shape));
+                           mp_shape_text(given->ndim, given->shape),
+                           mp_shape_text(root->ndim, root->shape));
         MP_TRY(mp_cast(given, (mp_dtype)spec.dtype, &grad));
     } else {
         if (root->size != 1)
-            return mp_fail(MP_ERR_RUNTIME, "backward: an array of shape %s needs a gradient, only one of one element does not",
-                           mp_shape_text(root->ndim, root->shape));
+            return mp_fail(
+                MP_ERR_RUNTIME,
+                "backward: an array of shape %s needs a gradient, only one of one element does not",
+                mp_shape_text(root->ndim, root->shape));
         MP_TRY(mp_full(mp_array_device(root), &spec, 1.0, &grad));
     }
     return deliver(r, &root->edge, grad);
@@ -486,7 +522,8 @@ mp_status mp_backward_from(const mp_backward_run *ask) {
     mp_status status = run_all(&r);
     if (mp_long_work_end) mp_long_work_end(token);
     close_run(&r);
-    for (int i = 0; status != MP_OK && ask->results && i < ask->n_inputs; i++) mp_array_clear(&ask->results[i]);
+    for (int i = 0; status != MP_OK && ask->results && i < ask->n_inputs; i++)
+        mp_array_clear(&ask->results[i]);
     mp_grad_mode_set(grad, inference);
     mp_autocast_suspend(suspended);
     return status;

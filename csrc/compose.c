@@ -1,4 +1,5 @@
-/* Short forms of mp_op_call, for gradient rules and the tape. They are recorded like any other op. */
+/* Short forms of mp_op_call, for gradient rules and the tape. They are recorded like any other op.
+ */
 #include "mp.h"
 
 #include <stdatomic.h>
@@ -18,7 +19,8 @@ mp_status mp_op2(mp_op op, mp_array *a, mp_array *b, const mp_attrs *attrs, mp_a
     return MP_OK;
 }
 
-mp_status mp_op3(mp_op op, mp_array *a, mp_array *b, mp_array *c, const mp_attrs *attrs, mp_array **y) {
+mp_status mp_op3(mp_op op, mp_array *a, mp_array *b, mp_array *c, const mp_attrs *attrs,
+                 mp_array **y) {
     mp_array *in[3] = {a, b, c}, *out[MP_MAX_OUT];
     MP_TRY(mp_op_call(op, 3, in, attrs, out));
     *y = out[0];

@@ -1,5 +1,5 @@
-/* Leaves: what the graph holds of an array that the user asked gradients for. Its gradient, hooks and narrow shadows; and the
- * thread's grad mode. */
+/* Leaves: what the graph holds of an array that the user asked gradients for. Its gradient, hooks
+ * and narrow shadows; and the thread's grad mode. */
 #include "tape.h"
 
 #include <sched.h>
@@ -49,7 +49,8 @@ void mp_leaf_unref(mp_leaf *leaf) {
 mp_status mp_array_make_leaf(mp_array *a) {
     if (a->edge.leaf) return MP_OK;
     mp_leaf *leaf = calloc(1, sizeof *leaf);
-    if (!leaf) return mp_fail(MP_ERR_MEMORY, "memory: no room for a leaf of %zu bytes", sizeof *leaf);
+    if (!leaf)
+        return mp_fail(MP_ERR_MEMORY, "memory: no room for a leaf of %zu bytes", sizeof *leaf);
     leaf->refs = 1;
     a->edge.leaf = leaf;
     a->edge.dtype = a->dtype;
@@ -59,10 +60,12 @@ mp_status mp_array_make_leaf(mp_array *a) {
 mp_status mp_array_set_requires_grad(mp_array *a, bool requires_grad) {
     if (a->edge.node) {
         if (requires_grad) return MP_OK;
-        return mp_fail(MP_ERR_RUNTIME, "requires_grad: only a leaf's can be switched off; use detach()");
+        return mp_fail(MP_ERR_RUNTIME,
+                       "requires_grad: only a leaf's can be switched off; use detach()");
     }
     if (requires_grad && !mp_is_float((mp_dtype)a->dtype))
-        return mp_fail(MP_ERR_TYPE, "requires_grad: only floating arrays have gradients, this one is %s",
+        return mp_fail(MP_ERR_TYPE,
+                       "requires_grad: only floating arrays have gradients, this one is %s",
                        mp_dtypes[a->dtype].name);
     if (!a->edge.leaf && !requires_grad) return MP_OK;
     MP_TRY(mp_array_make_leaf(a));
@@ -130,7 +133,8 @@ void mp_hooks_drop(mp_hook *list) {
     }
 }
 
-/* Hooks are called outside of the lock; removing one from another thread while it runs is the caller's affair. */
+/* Hooks are called outside of the lock; removing one from another thread while it runs is the
+ * caller's affair. */
 mp_status mp_hooks_run(mp_hook *const *list, _Atomic int *lock, mp_array **grad) {
     mp_spin_lock(lock);
     mp_hook *hook = *list;
@@ -173,8 +177,8 @@ void mp_leaf_set_grad(mp_leaf *leaf, mp_array *grad) {
 
 /* Whether nobody else sees the elements of `a`, and it has its storage for itself. */
 static bool is_owned(const mp_array *a) {
-    return a->refs == 1 && a->storage->refs == 1 && a->contiguous && !a->base && !a->storage->release &&
-           a->storage->bytes == (size_t)a->size * (size_t)mp_itemsize(a);
+    return a->refs == 1 && a->storage->refs == 1 && a->contiguous && !a->base &&
+           !a->storage->release && a->storage->bytes == (size_t)a->size * (size_t)mp_itemsize(a);
 }
 
 /* What the leaf held, in the loss scale of the new gradient: old * (to / from). */
@@ -189,11 +193,13 @@ static mp_status rescale(mp_array **grad, mp_array *from, mp_array *to) {
     return MP_OK;
 }
 
-/* old + grad, summed in float32 and rounded once to old's dtype. Over old's memory where nobody else can tell. */
+/* old + grad, summed in float32 and rounded once to old's dtype. Over old's memory where nobody
+ * else can tell. */
 static mp_status add_gradients(mp_array *old, mp_array *grad, mp_dtype dtype, mp_array **out) {
     if (!mp_grad_enabled() && !old->storage->read_only) {
         mp_array *in[2] = {old, grad};
-        MP_TRY(mp_op_call_into(MP_OP_add, 2, in, NULL, old)); /* loads and adds in float32, stores once */
+        MP_TRY(mp_op_call_into(MP_OP_add, 2, in, NULL,
+                               old)); /* loads and adds in float32, stores once */
         *out = mp_array_ref(old);
         return MP_OK;
     }
@@ -245,10 +251,12 @@ mp_status mp_leaf_add(mp_leaf *leaf, mp_array *grad, mp_array *scale) {
 
 static int shadow_slot(mp_dtype dtype) { return dtype - MP_FLOAT16; }
 
-/* Memory that somebody outside may write is not watched: such a shadow holds for one outermost autocast entry. */
+/* Memory that somebody outside may write is not watched: such a shadow holds for one outermost
+ * autocast entry. */
 static bool is_fresh(const mp_leaf *leaf, int slot, const mp_storage *s, uint64_t entry) {
     if (!leaf->shadow[slot].array || leaf->shadow[slot].source != s) return false;
-    if (leaf->shadow[slot].version != atomic_load_explicit(&s->version, memory_order_acquire)) return false;
+    if (leaf->shadow[slot].version != atomic_load_explicit(&s->version, memory_order_acquire))
+        return false;
     bool watched = atomic_load(&s->exports) == 0 && !atomic_load(&s->export_ended);
     return watched || (entry && leaf->shadow[slot].entry == entry);
 }
@@ -260,7 +268,8 @@ mp_status mp_leaf_shadow(mp_array *a, mp_dtype dtype, mp_array **out) {
     const mp_autocast *state = mp_autocast_current();
     uint64_t entry = state ? state->entry : 0;
     mp_leaf_lock(leaf);
-    mp_array *shadow = is_fresh(leaf, slot, s, entry) ? mp_array_ref(leaf->shadow[slot].array) : NULL;
+    mp_array *shadow =
+        is_fresh(leaf, slot, s, entry) ? mp_array_ref(leaf->shadow[slot].array) : NULL;
     mp_leaf_unlock(leaf);
     if (shadow) {
         *out = shadow;
@@ -276,7 +285,8 @@ mp_status mp_leaf_shadow(mp_array *a, mp_dtype dtype, mp_array **out) {
     MP_TRY(status);
     mp_leaf_lock(leaf);
     mp_array *old = leaf->shadow[slot].array;
-    for (int i = 0; export_over && i < MP_SHADOWS; i++) leaf->shadow[i].source = NULL; /* they may be stale too */
+    for (int i = 0; export_over && i < MP_SHADOWS; i++)
+        leaf->shadow[i].source = NULL; /* they may be stale too */
     leaf->shadow[slot].array = mp_array_ref(shadow);
     leaf->shadow[slot].source = s;
     leaf->shadow[slot].version = version;

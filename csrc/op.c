@@ -1,5 +1,6 @@
-/* The op table and the one way to run an op: cast (autocast), infer, kernel, record. Kernels are called here and nowhere
- * else; what the ops do is in ops/ (rules) and in the backends (kernels). */
+/* The op table and the one way to run an op: cast (autocast), infer, kernel, record. Kernels are
+ * called here and nowhere else; what the ops do is in ops/ (rules) and in the backends (kernels).
+ */
 #include "mp.h"
 
 #include <pthread.h>
@@ -17,15 +18,16 @@
 #define PROMOTE MP_PROMOTE
 #define mp_vjp_NONE NULL
 mp_op_row mp_op_rows[MP_OP_COUNT] = {
-#define MP_OP(op, inputs_, outputs_, attrs_, mixprec, torch, torch_cuda, infer_, vjp_, keep_, flags_) \
-    [MP_OP_##op] = {.name = #op,                                                                       \
-                    .inputs = inputs_,                                                                 \
-                    .outputs = outputs_,                                                               \
-                    .attrs = attrs_,                                                                   \
-                    .keep = keep_,                                                                     \
-                    .policy = {mixprec, torch, torch_cuda},                                            \
-                    .infer = mp_infer_##infer_,                                                        \
-                    .vjp = mp_vjp_##vjp_,                                                              \
+#define MP_OP(op, inputs_, outputs_, attrs_, mixprec, torch, torch_cuda, infer_, vjp_, keep_,      \
+              flags_)                                                                              \
+    [MP_OP_##op] = {.name = #op,                                                                   \
+                    .inputs = inputs_,                                                             \
+                    .outputs = outputs_,                                                           \
+                    .attrs = attrs_,                                                               \
+                    .keep = keep_,                                                                 \
+                    .policy = {mixprec, torch, torch_cuda},                                        \
+                    .infer = mp_infer_##infer_,                                                    \
+                    .vjp = mp_vjp_##vjp_,                                                          \
                     .flags = flags_},
 #include "ops.def"
 #undef MP_OP
@@ -87,7 +89,9 @@ static mp_status parse_attrs(mp_op_row *row) {
         while (index < mp_attr_count &&
                (strlen(mp_attr_rows[index].name) != n || memcmp(mp_attr_rows[index].name, word, n)))
             index++;
-        if (index == mp_attr_count) return mp_fail(MP_ERR_RUNTIME, "%s: unknown attribute in \"%s\"", row->name, row->attrs);
+        if (index == mp_attr_count)
+            return mp_fail(MP_ERR_RUNTIME, "%s: unknown attribute in \"%s\"", row->name,
+                           row->attrs);
         row->attr[row->n_attrs] = (uint8_t)index;
     }
     return MP_OK;
@@ -99,13 +103,15 @@ static mp_status parse_keep(mp_op_row *row) {
     size_t n;
     for (const char *word; (word = next_word(&at, &n));) {
         int input = position_of(row->inputs, word, n), output = position_of(row->outputs, word, n);
-        if (input < 0 && output < 0) return mp_fail(MP_ERR_RUNTIME, "%s: unknown name in \"%s\"", row->name, row->keep);
+        if (input < 0 && output < 0)
+            return mp_fail(MP_ERR_RUNTIME, "%s: unknown name in \"%s\"", row->name, row->keep);
         uint32_t for_inputs = 0;
         while (*at == ' ') {
             word = next_word(&at, &n);
             if (!word || (n == 3 && !memcmp(word, "for", 3))) continue;
             int target = position_of(row->inputs, word, n);
-            if (target < 0) return mp_fail(MP_ERR_RUNTIME, "%s: unknown name in \"%s\"", row->name, row->keep);
+            if (target < 0)
+                return mp_fail(MP_ERR_RUNTIME, "%s: unknown name in \"%s\"", row->name, row->keep);
             for_inputs |= 1u << target;
         }
         if (*at == ';') at++;
@@ -179,7 +185,10 @@ static mp_status check_inputs(const mp_call *call) {
         }
         if (a->storage->pending) MP_TRY(mp_array_settle(a));
         if (a->base && a->base_writes != a->base->writes && mp_grad_enabled())
-            return mp_fail(MP_ERR_RUNTIME, "input %d is a view made before its base was written in place; take the view again", i);
+            return mp_fail(
+                MP_ERR_RUNTIME,
+                "input %d is a view made before its base was written in place; take the view again",
+                i);
     }
     return MP_OK;
 }
@@ -203,15 +212,17 @@ static mp_status run_kernel(mp_call *call) {
     MP_TRY(mp_backend_of(call->device, &backend));
     mp_kernel kernel = backend->kernels[call->op];
     if (!kernel) return mp_fail(MP_ERR_NOT_IMPLEMENTED, "no %s kernel", backend->name);
-    if (work_of(call) < long_work_ns || call->device != MP_CPU || !mp_long_work_begin) return kernel(call);
+    if (work_of(call) < long_work_ns || call->device != MP_CPU || !mp_long_work_begin)
+        return kernel(call);
     void *token = mp_long_work_begin();
     mp_status status = kernel(call);
     mp_long_work_end(token);
     return status;
 }
 
-/* The arrays of one call: `in` as the kernel gets them, `edges` as their gradients see them (autocast's aliases keep the edges
- * of what they replace), and what the call holds references to. On the stack unless a row takes many inputs. */
+/* The arrays of one call: `in` as the kernel gets them, `edges` as their gradients see them
+ * (autocast's aliases keep the edges of what they replace), and what the call holds references to.
+ * On the stack unless a row takes many inputs. */
 enum { FEW_INPUTS = 8 };
 typedef struct call_room {
     mp_array **in, **edges, **lowered, **dense;
@@ -265,8 +276,10 @@ static bool wants_record(const mp_call *call, mp_array *const *edges) {
     return false;
 }
 
-/* Fills what does not depend on the inputs' contents. Arrays are small: only what is used of the attributes is copied. */
-static mp_status start_call(mp_call *call, call_room *room, mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs) {
+/* Fills what does not depend on the inputs' contents. Arrays are small: only what is used of the
+ * attributes is copied. */
+static mp_status start_call(mp_call *call, call_room *room, mp_op op, int n_in, mp_array *const *in,
+                            const mp_attrs *attrs) {
     const mp_op_row *row = call->row = &mp_op_rows[op];
     call->op = op;
     call->n_in = n_in;
@@ -283,7 +296,8 @@ static mp_status start_call(mp_call *call, call_room *room, mp_op op, int n_in, 
     MP_TRY(open_room(room, n_in, in));
     call->in = room->in;
     if (row->n_in >= 0 ? n_in != row->n_in : n_in < row->n_required)
-        return mp_fail(MP_ERR_TYPE, "%d inputs are wanted, %d given", row->n_in < 0 ? row->n_required : row->n_in, n_in);
+        return mp_fail(MP_ERR_TYPE, "%d inputs are wanted, %d given",
+                       row->n_in < 0 ? row->n_required : row->n_in, n_in);
     MP_TRY(check_inputs(call));
     return find_device(call);
 }
@@ -296,7 +310,8 @@ static mp_status new_outputs(mp_call *call) {
 
 static void widen_results(mp_call *call) {
     for (int k = 0; k < call->row->n_visible; k++)
-        if (mp_is_narrow(call->spec[k].dtype) && !mp_is_float8(call->spec[k].dtype)) call->spec[k].dtype = MP_FLOAT32;
+        if (mp_is_narrow(call->spec[k].dtype) && !mp_is_float8(call->spec[k].dtype))
+            call->spec[k].dtype = MP_FLOAT32;
 }
 
 /* Steps 1 to 4 of a call that makes new outputs. */
@@ -304,8 +319,10 @@ static mp_status run_call(mp_call *call, call_room *room) {
     const mp_op_row *row = call->row;
     const mp_autocast *region;
     mp_policy policy = policy_in_force(call, &region);
-    if (policy == MP_LOWER) MP_TRY(lower_inputs(call, room, (mp_dtype)region->dtype[mp_device_kind(call->device)]));
-    bool widen = policy == MP_FP32 && call->attrs.dtype == MP_NO_DTYPE; /* a dtype that was asked for wins */
+    if (policy == MP_LOWER)
+        MP_TRY(lower_inputs(call, room, (mp_dtype)region->dtype[mp_device_kind(call->device)]));
+    bool widen =
+        policy == MP_FP32 && call->attrs.dtype == MP_NO_DTYPE; /* a dtype that was asked for wins */
     MP_TRY(row->infer(call));
     if (!(row->flags & MP_VIEW)) {
         if (widen) widen_results(call);
@@ -316,7 +333,8 @@ static mp_status run_call(mp_call *call, call_room *room) {
     return wants_record(call, room->edges) ? mp_record(call, room->edges) : MP_OK;
 }
 
-mp_status mp_op_call(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs, mp_array **out) {
+mp_status mp_op_call(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs,
+                     mp_array **out) {
     mp_call call;
     call_room room;
     room.many = NULL, room.n = 0;
@@ -336,14 +354,19 @@ mp_status mp_op_call(mp_op op, int n_in, mp_array *const *in, const mp_attrs *at
 /* Whether dst may be written, by anybody and as a result of this call. */
 static mp_status check_target(const mp_array *dst, mp_dtype result) {
     if (dst->storage->read_only) return mp_fail(MP_ERR_VALUE, "the array written to is read-only");
-    if (dst->no_base_write) return mp_fail(MP_ERR_VALUE, "a broadcast view cannot be written to: its elements share memory");
+    if (dst->no_base_write)
+        return mp_fail(MP_ERR_VALUE,
+                       "a broadcast view cannot be written to: its elements share memory");
     char from = mp_dtypes[result].kind, to = mp_dtypes[dst->dtype].kind;
     if (from != to && (from == 'F' || to == 'B'))
-        return mp_fail(MP_ERR_TYPE, "a %s result cannot be written into %s", mp_dtypes[result].name, mp_dtypes[dst->dtype].name);
+        return mp_fail(MP_ERR_TYPE, "a %s result cannot be written into %s", mp_dtypes[result].name,
+                       mp_dtypes[dst->dtype].name);
     const mp_array *base = dst->base ? dst->base : dst;
-    if (mp_grad_enabled() && ((base->edge.leaf && base->edge.leaf->requires_grad && !base->edge.node) ||
-                              (dst->edge.leaf && dst->edge.leaf->requires_grad)))
-        return mp_fail(MP_ERR_RUNTIME, "a leaf that requires grad is written in place only inside no_grad()");
+    if (mp_grad_enabled() &&
+        ((base->edge.leaf && base->edge.leaf->requires_grad && !base->edge.node) ||
+         (dst->edge.leaf && dst->edge.leaf->requires_grad)))
+        return mp_fail(MP_ERR_RUNTIME,
+                       "a leaf that requires grad is written in place only inside no_grad()");
     return MP_OK;
 }
 
@@ -351,7 +374,9 @@ static mp_status check_target(const mp_array *dst, mp_dtype result) {
 static mp_status copy_kept_inputs(mp_call *call, call_room *room, const mp_array *dst) {
     for (int k = 0; k < call->row->n_keep; k++) {
         int i = call->row->keeps[k].index;
-        if (call->row->keeps[k].output || !call->in[i] || !mp_overlap(call->in[i], dst) || room->dense[i]) continue;
+        if (call->row->keeps[k].output || !call->in[i] || !mp_overlap(call->in[i], dst) ||
+            room->dense[i])
+            continue;
         bool grad, inference;
         mp_grad_mode_get(&grad, &inference);
         mp_grad_mode_set(false, inference);
@@ -366,9 +391,11 @@ static mp_status copy_kept_inputs(mp_call *call, call_room *room, const mp_array
 /* Whether the kernel may write into dst while it reads its inputs. */
 static bool writes_directly(const mp_call *call, const mp_array *dst) {
     if (call->row->n_out != 1) return false;
-    if (!(call->row->flags & MP_POINTWISE) && call->op != MP_OP_copy && call->op != MP_OP_cast) return false;
+    if (!(call->row->flags & MP_POINTWISE) && call->op != MP_OP_copy && call->op != MP_OP_cast)
+        return false;
     for (int i = 0; i < call->n_in; i++)
-        if (call->in[i] && mp_overlap(call->in[i], dst) && !mp_same_view(call->in[i], dst)) return false;
+        if (call->in[i] && mp_overlap(call->in[i], dst) && !mp_same_view(call->in[i], dst))
+            return false;
     return true;
 }
 
@@ -380,7 +407,12 @@ static mp_status write_result(mp_call *call, mp_array *dst) {
     MP_TRY(new_outputs(call));
     MP_TRY(run_kernel(call));
     mp_array *from[1] = {call->out[0]};
-    mp_call copy = {.row = &mp_op_rows[MP_OP_copy], .op = MP_OP_copy, .device = call->device, .n_in = 1, .n_out = 1, .in = from};
+    mp_call copy = {.row = &mp_op_rows[MP_OP_copy],
+                    .op = MP_OP_copy,
+                    .device = call->device,
+                    .n_in = 1,
+                    .n_out = 1,
+                    .in = from};
     copy.attrs = mp_attrs_new();
     copy.out[0] = dst;
     MP_TRY(run_kernel(&copy));
@@ -392,12 +424,14 @@ static mp_status write_result(mp_call *call, mp_array *dst) {
 static mp_status run_into(mp_call *call, call_room *room, mp_array *dst) {
     if (dst->storage->pending) MP_TRY(mp_array_settle(dst));
     if (mp_array_device(dst) != call->device)
-        return mp_fail(MP_ERR_VALUE, "inputs are on another device than the array written to, which is on %s",
+        return mp_fail(MP_ERR_VALUE,
+                       "inputs are on another device than the array written to, which is on %s",
                        mp_device_name(mp_array_device(dst)));
     MP_TRY(call->row->infer(call));
     if (!mp_same_shape(dst, &call->spec[0]))
         return mp_fail(MP_ERR_VALUE, "a result of shape %s cannot be written into shape %s",
-                       mp_shape_text(call->spec[0].ndim, call->spec[0].shape), mp_shape_text(dst->ndim, dst->shape));
+                       mp_shape_text(call->spec[0].ndim, call->spec[0].shape),
+                       mp_shape_text(dst->ndim, dst->shape));
     MP_TRY(check_target(dst, (mp_dtype)call->spec[0].dtype));
     bool record = wants_record(call, room->edges) || (mp_grad_enabled() && mp_requires_grad(dst));
     if (record && !mp_is_float((mp_dtype)dst->dtype)) record = false;
@@ -408,7 +442,8 @@ static mp_status run_into(mp_call *call, call_room *room, mp_array *dst) {
     return record ? mp_record_write(call, room->edges, dst) : MP_OK;
 }
 
-mp_status mp_op_call_into(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs, mp_array *dst) {
+mp_status mp_op_call_into(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs,
+                          mp_array *dst) {
     mp_call call;
     call_room room;
     room.many = NULL, room.n = 0;

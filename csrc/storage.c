@@ -1,4 +1,5 @@
-/* Bytes on a device, reference-counted, with a version. Small CPU blocks are kept for reuse in thread-local lists. */
+/* Bytes on a device, reference-counted, with a version. Small CPU blocks are kept for reuse in
+ * thread-local lists. */
 #include "mp.h"
 
 #include <pthread.h>
@@ -7,8 +8,8 @@
 #include <string.h>
 
 enum {
-    BUCKETS = 11,       /* blocks of 64, 128, ... 64 KiB */
-    SMALLEST = 6,       /* log2 of the first */
+    BUCKETS = 11,         /* blocks of 64, 128, ... 64 KiB */
+    SMALLEST = 6,         /* log2 of the first */
     KEPT_BYTES = 1 << 18, /* at most this much in one bucket */
     KEPT_HEADERS = 4096
 };
@@ -27,15 +28,17 @@ static _Thread_local int kept_header_count;
 enum { COUNTED_DEVICES = 17 };
 static _Atomic size_t held_bytes[COUNTED_DEVICES], peak_bytes[COUNTED_DEVICES];
 
-static int counted(mp_device device) { return device < COUNTED_DEVICES ? device : COUNTED_DEVICES - 1; }
+static int counted(mp_device device) {
+    return device < COUNTED_DEVICES ? device : COUNTED_DEVICES - 1;
+}
 
 static void count_bytes(mp_device device, size_t bytes) {
     int slot = counted(device);
     size_t now = atomic_fetch_add_explicit(&held_bytes[slot], bytes, memory_order_relaxed) + bytes;
     size_t peak = atomic_load_explicit(&peak_bytes[slot], memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak_explicit(&peak_bytes[slot], &peak, now, memory_order_relaxed,
-                                                                memory_order_relaxed)) {
-    }
+    while (now > peak &&
+           !atomic_compare_exchange_weak_explicit(&peak_bytes[slot], &peak, now,
+                                                  memory_order_relaxed, memory_order_relaxed)) {}
 }
 
 void mp_memory_stats(mp_device device, size_t *held, size_t *peak) {
@@ -103,8 +106,8 @@ static mp_status get_memory(mp_device device, size_t bytes, void **out) {
     MP_TRY(mp_backend_of(device, &backend));
     mp_status status = backend->alloc(device, bytes, out);
     if (status == MP_ERR_MEMORY)
-        mp_fail(status, "memory: %zu bytes were asked for on %s, where %zu are held", bytes, mp_device_name(device),
-                atomic_load(&held_bytes[counted(device)]));
+        mp_fail(status, "memory: %zu bytes were asked for on %s, where %zu are held", bytes,
+                mp_device_name(device), atomic_load(&held_bytes[counted(device)]));
     return status;
 }
 
@@ -150,7 +153,9 @@ static void free_header(mp_storage *s) {
 
 mp_status mp_storage_new(mp_device device, size_t bytes, mp_storage **out) {
     mp_storage *s = new_header();
-    if (!s) return mp_fail(MP_ERR_MEMORY, "memory: no room for a storage header of %zu bytes", sizeof *s);
+    if (!s)
+        return mp_fail(MP_ERR_MEMORY, "memory: no room for a storage header of %zu bytes",
+                       sizeof *s);
     mp_status status = get_memory(device, bytes ? bytes : 1, &s->data);
     if (status != MP_OK) {
         free_header(s);
@@ -163,10 +168,12 @@ mp_status mp_storage_new(mp_device device, size_t bytes, mp_storage **out) {
     return MP_OK;
 }
 
-mp_status mp_storage_wrap(mp_device device, void *data, size_t bytes, bool read_only, void (*release)(void *), void *owner,
-                          mp_storage **out) {
+mp_status mp_storage_wrap(mp_device device, void *data, size_t bytes, bool read_only,
+                          void (*release)(void *), void *owner, mp_storage **out) {
     mp_storage *s = new_header();
-    if (!s) return mp_fail(MP_ERR_MEMORY, "memory: no room for a storage header of %zu bytes", sizeof *s);
+    if (!s)
+        return mp_fail(MP_ERR_MEMORY, "memory: no room for a storage header of %zu bytes",
+                       sizeof *s);
     s->device = device;
     s->data = data;
     s->bytes = bytes;

@@ -1,5 +1,5 @@
-/* The tape: nodes, recorded by op.c after each op and pointing backwards only, so that there are no cycles. Running them is
- * backward.c's. */
+/* The tape: nodes, recorded by op.c after each op and pointing backwards only, so that there are no
+ * cycles. Running them is backward.c's. */
 #include "tape.h"
 
 #include <stdatomic.h>
@@ -44,14 +44,17 @@ void mp_node_unref(mp_node *node) {
     freeing = false;
 }
 
-const char *mp_node_name(const mp_node *node) { return node->row ? node->row->name : node->custom.name; }
+const char *mp_node_name(const mp_node *node) {
+    return node->row ? node->row->name : node->custom.name;
+}
 
 /* ---- recording ---- */
 
 /* One block of memory for a node with everything in it; counts may be 0. */
 static mp_node *new_node(int n_in, int n_out, int n_saved, size_t attrs_bytes) {
     size_t head = (offsetof(mp_node, attrs) + attrs_bytes + 7) & ~(size_t)7;
-    size_t bytes = head + (size_t)n_in * sizeof(mp_input) + (size_t)n_out * sizeof(mp_spec) + (size_t)n_saved * sizeof(mp_saved);
+    size_t bytes = head + (size_t)n_in * sizeof(mp_input) + (size_t)n_out * sizeof(mp_spec) +
+                   (size_t)n_saved * sizeof(mp_saved);
     char *block = malloc(bytes);
     if (!block) return NULL;
     mp_node *node = (mp_node *)block;
@@ -141,7 +144,8 @@ static void set_edge(mp_array *a, mp_node *node, int out) {
 mp_status mp_record(mp_call *call, mp_array *const *edges) {
     mp_node *node;
     bool differentiable = false;
-    for (int k = 0; k < call->row->n_visible; k++) differentiable |= mp_is_float((mp_dtype)call->out[k]->dtype);
+    for (int k = 0; k < call->row->n_visible; k++)
+        differentiable |= mp_is_float((mp_dtype)call->out[k]->dtype);
     if (!differentiable) return MP_OK;
     MP_TRY(record(call, edges, &node));
     for (int k = 0; k < call->row->n_visible; k++)
@@ -150,13 +154,19 @@ mp_status mp_record(mp_call *call, mp_array *const *edges) {
     return MP_OK;
 }
 
-/* The base of a written view takes a node too: its former self with the view's elements replaced. */
+/* The base of a written view takes a node too: its former self with the view's elements replaced.
+ */
 static mp_status record_base_write(mp_array *base, mp_array *view) {
     if (!base->contiguous)
-        return mp_fail(MP_ERR_NOT_IMPLEMENTED, "a recorded write through a view needs a base without gaps in its memory");
+        return mp_fail(MP_ERR_NOT_IMPLEMENTED,
+                       "a recorded write through a view needs a base without gaps in its memory");
     mp_array *in[2] = {base, view};
-    mp_call call = {.row = &mp_op_rows[MP_OP_view_set], .op = MP_OP_view_set, .device = mp_array_device(base),
-                    .n_in = 2, .n_out = 1, .in = in};
+    mp_call call = {.row = &mp_op_rows[MP_OP_view_set],
+                    .op = MP_OP_view_set,
+                    .device = mp_array_device(base),
+                    .n_in = 2,
+                    .n_out = 1,
+                    .in = in};
     call.attrs = mp_attrs_new();
     int n = view->ndim;
     memcpy(call.attrs.ints, view->shape, (size_t)n * sizeof *view->shape);
@@ -191,7 +201,8 @@ mp_status mp_record_write(mp_call *call, mp_array *const *edges, mp_array *dst) 
     return MP_OK;
 }
 
-mp_status mp_record_custom(const mp_custom *custom, int n_in, mp_array *const *in, int n_out, mp_array *const *out) {
+mp_status mp_record_custom(const mp_custom *custom, int n_in, mp_array *const *in, int n_out,
+                           mp_array *const *out) {
     mp_node *node = new_node(n_in, n_out, 0, 0);
     if (!node) return mp_fail(MP_ERR_MEMORY, "memory: no room for a tape node");
     node->custom = *custom;

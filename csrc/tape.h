@@ -26,13 +26,13 @@ struct mp_node {
     mp_custom custom;
     mp_device device;
     int n_in, n_out, n_saved;
-    bool released;        /* what it kept is gone */
+    bool released; /* what it kept is gone */
     mp_input *in;
     mp_saved *saved;
     mp_spec *out;
-    mp_hook **hooks;      /* per output, or NULL */
-    mp_node *dead;        /* links nodes that wait to be freed */
-    mp_attrs attrs;       /* last: only what is used of it is there */
+    mp_hook **hooks; /* per output, or NULL */
+    mp_node *dead;   /* links nodes that wait to be freed */
+    mp_attrs attrs;  /* last: only what is used of it is there */
 };
 
 void mp_spin_lock(_Atomic int *lock);

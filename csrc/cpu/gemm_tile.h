@@ -63,8 +63,9 @@ typedef void (*tile_fn)(int64_t depth, const real *a, const real *b, real *c, in
 #if defined(__AVX512F__)
 #define EACH_ROWS(F, vecs)                                                                         \
     F(1, vecs)                                                                                     \
-    F(2, vecs) F(3, vecs) F(4, vecs) F(5, vecs) F(6, vecs) F(7, vecs) F(8, vecs) F(9, vecs)        \
-        F(10, vecs) F(11, vecs) F(12, vecs) F(13, vecs) F(14, vecs)
+    F(2, vecs)                                                                                     \
+    F(3, vecs) F(4, vecs) F(5, vecs) F(6, vecs) F(7, vecs) F(8, vecs) F(9, vecs) F(10, vecs)       \
+        F(11, vecs) F(12, vecs) F(13, vecs) F(14, vecs)
 #elif defined(__AVX2__)
 #define EACH_ROWS(F, vecs) F(1, vecs) F(2, vecs) F(3, vecs) F(4, vecs) F(5, vecs) F(6, vecs)
 #else
