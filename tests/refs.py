@@ -498,6 +498,7 @@ REFS = {
     "log": unary(np.log),
     "sqrt": unary(np.sqrt),
     "rsqrt": unary(lambda x: 1 / np.sqrt(x)),
+    "reciprocal": lambda i, a: a["value"] / i[0],
     "tanh": unary(np.tanh),
     "sigmoid": unary(sigmoid),
     "relu": unary(lambda x: np.maximum(x, 0)),

@@ -431,6 +431,7 @@ SAMPLES = {
     "log": one(low=0.25, high=9.0),
     "sqrt": one(low=0.25, high=9.0),
     "rsqrt": one(low=0.25, high=9.0),
+    "reciprocal": one(low=0.25, high=9.0, value=1.5),
     "tanh": one(low=-3.0, high=3.0),
     "sigmoid": one(low=-6.0, high=6.0),
     "relu": one(kinks=(0.0,)),

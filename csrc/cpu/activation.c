@@ -46,6 +46,8 @@ BACKWARD(sigmoid_bwd, (A) * (B * (1 - B)), (A) * (B * (1 - B)))
 
 /* ---- with attributes: a constant, read once per row ---- */
 
+UNARY(reciprocal, (float)attrs->value / (A), attrs->value / (A))
+
 #define SLOPE ((float)attrs->negative_slope)
 UNARY(leaky_relu, A > 0 ? A : (A)*SLOPE, A > 0 ? A : (A)*attrs->negative_slope)
 BACKWARD(leaky_relu_bwd, B > 0 ? A : (A)*SLOPE, B > 0 ? A : (A)*attrs->negative_slope)

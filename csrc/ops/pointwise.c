@@ -235,6 +235,16 @@ mp_status mp_vjp_rsqrt(mp_backward *b) {
     return mp_chain_end(&c);
 }
 
+/* y = value / x; gx = -gy y / x */
+mp_status mp_vjp_reciprocal(mp_backward *b) {
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *product = mp_chain2(&c, MP_OP_mul, b->gy[0], b->out[0], NULL);
+    mp_array *quotient = mp_chain2(&c, MP_OP_div, product, b->in[0], NULL);
+    mp_chain_give(&c, 0, mp_chain1(&c, MP_OP_neg, quotient, NULL));
+    return mp_chain_end(&c);
+}
+
 mp_status mp_vjp_tanh(mp_backward *b) {
     return mp_op2(MP_OP_tanh_bwd, b->gy[0], b->out[0], NULL, &b->gx[0]);
 }

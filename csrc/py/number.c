@@ -55,7 +55,18 @@ static PyObject *unary(mp_op op, PyObject *self) {
 static PyObject *add(PyObject *a, PyObject *b) { return binary(MP_OP_add, a, b); }
 static PyObject *subtract(PyObject *a, PyObject *b) { return binary(MP_OP_sub, a, b); }
 static PyObject *multiply(PyObject *a, PyObject *b) { return binary(MP_OP_mul, a, b); }
-static PyObject *divide(PyObject *a, PyObject *b) { return binary(MP_OP_div, a, b); }
+
+/* A Python number over an array is a row of its own, because autocast may treat it otherwise. */
+static PyObject *divide(PyObject *a, PyObject *b) {
+    if (!PyFloat_CheckExact(a) && !PyLong_CheckExact(a)) return binary(MP_OP_div, a, b);
+    mp_attrs attrs = mp_attrs_new();
+    attrs.value = PyFloat_AsDouble(a);
+    if (attrs.value == -1 && PyErr_Occurred()) return NULL;
+    mp_array *y = NULL;
+    mp_status status = mp_op1(MP_OP_reciprocal, mp_py_array_of(b), &attrs, &y);
+    return mp_py_result(status, y);
+}
+
 static PyObject *add_in_place(PyObject *a, PyObject *b) { return in_place(MP_OP_add, a, b); }
 static PyObject *subtract_in_place(PyObject *a, PyObject *b) { return in_place(MP_OP_sub, a, b); }
 static PyObject *multiply_in_place(PyObject *a, PyObject *b) { return in_place(MP_OP_mul, a, b); }

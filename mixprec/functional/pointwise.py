@@ -436,7 +436,7 @@ def square(x: ArrayLike) -> ndarray:
     >>> mp.square(mp.array([2.0, 3.0]))
     array([4., 9.])
     """
-    return _core.mul(x, x)
+    return _core.pow(x, 2)
 
 
 def reciprocal(x: ArrayLike) -> ndarray:
@@ -447,7 +447,7 @@ def reciprocal(x: ArrayLike) -> ndarray:
     >>> mp.reciprocal(mp.array([2.0, 4.0]))
     array([0.5 , 0.25])
     """
-    return _core.div(1, x)
+    return _core.reciprocal(x, 1.0)
 
 
 # ---- PyTorch's spellings, and NumPy's shorter ones ----
