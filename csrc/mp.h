@@ -18,6 +18,12 @@ extern "C" {
 #define MP_ATOMIC(type) _Atomic type
 #endif
 
+#ifdef __CUDACC__
+#define MP_HOST_DEVICE __host__ __device__ /* inline functions that kernels of every device share */
+#else
+#define MP_HOST_DEVICE
+#endif
+
 #define MP_ABI 1       /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
@@ -493,11 +499,6 @@ void mp_rng_set(mp_device device, mp_rng_state state);
 /* The four 32-bit words at (seed, call, index): counter = (index lo, index hi, call lo, call hi), key = seed.
  * Element i of a call uses block i / 4, word i % 4 (doubles and int64: block i / 2, words 2 (i % 2) and the next).
  * Inline, so that every kernel on every device draws the same. */
-#ifdef __CUDACC__
-#define MP_HOST_DEVICE __host__ __device__
-#else
-#define MP_HOST_DEVICE
-#endif
 static inline MP_HOST_DEVICE void mp_philox(uint64_t seed, uint64_t call, uint64_t index, uint32_t out[4]) {
     uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = (uint32_t)call, c3 = (uint32_t)(call >> 32);
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);

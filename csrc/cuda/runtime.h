@@ -1,4 +1,5 @@
-/* What the files of the CUDA library share: the stream of a device, and the way from a CUDA error to a status. */
+/* What the files of the CUDA library share: the stream that work goes to, memory for the duration of a call, the way from
+ * a CUDA error to a status, and the way a kernel says that an input was wrong. */
 #ifndef MP_CUDA_RUNTIME_H
 #define MP_CUDA_RUNTIME_H
 
@@ -12,13 +13,46 @@ extern "C" {
 
 #define MP_CUDA_THREADS 256 /* of a block, where a kernel has no reason for another number */
 
-/* The stream that all work of a device goes to, with the device made current. MP_ERR_DEVICE in a forked child, where
- * CUDA cannot be used. */
+/* ---- stream.c ---- */
+
+/* A stream with the memory that is reused in its order. The first lane of a device is the one that all threads share. */
+typedef struct mp_cuda_lane mp_cuda_lane;
+
+/* Where the calling thread's work on a device goes. */
+typedef struct mp_cuda_place {
+    cudaStream_t stream;
+    mp_cuda_lane *lane;
+    int index;          /* of the device, as CUDA counts */
+    int processors;     /* streaming multiprocessors */
+    struct mp_cuda_fault *fault; /* device address of the device's fault report */
+} mp_cuda_place;
+
+/* The thread's place on `device`, which is made current. MP_ERR_DEVICE in a forked child, where CUDA cannot be used. */
+mp_status mp_cuda_enter(mp_device device, mp_cuda_place *out);
+/* Short form for kernels. */
 mp_status mp_cuda_stream(mp_device device, cudaStream_t *out);
+
 /* MP_OK, or MP_ERR_DEVICE "what: CUDA's name and text of the error". */
 mp_status mp_cuda_check(cudaError_t error, const char *what);
-
 #define MP_CUDA_TRY(call) MP_TRY(mp_cuda_check((call), #call))
+/* After a launch: whether it could be made. */
+#define MP_CUDA_LAUNCHED() mp_cuda_check(cudaGetLastError(), "launch")
+
+/* ---- memory.c ---- */
+
+/* Memory in the order of the thread's stream: what is freed is reused by later work of the stream, so that a call may free
+ * its scratch as soon as its kernels are launched. */
+mp_status mp_cuda_scratch(const mp_cuda_place *place, size_t bytes, void **out);
+void mp_cuda_scratch_free(const mp_cuda_place *place, void *data, size_t bytes);
+
+/* ---- faults: a kernel that meets an index out of range reads nothing, and reports it ---- */
+
+/* In host memory that the device can write; the host looks at `op` before each call and when it waits. */
+typedef struct mp_cuda_fault {
+    volatile int op;      /* 1 + mp_op, 0: none */
+    int taken;            /* unused on the host */
+    int64_t value, position, extent;
+} mp_cuda_fault;
 
 #ifdef __cplusplus
 }
