@@ -48,6 +48,18 @@ def expand(self: ndarray, *shape: Any) -> ndarray:
     return _core.expand(self, listed(shape))
 
 
+def t(self: ndarray) -> ndarray:
+    """The transpose of an array of at most two dimensions, as PyTorch spells it."""
+    if self.ndim > 2:
+        raise ValueError(f"t: the array has {self.ndim} dimensions, at most 2 are wanted")
+    return _core.permute(self, None)
+
+
+def lerp_(self: ndarray, end: ArrayLike, weight: float) -> ndarray:
+    """Goes the part `weight` of the way to `end`, in place: a moving average."""
+    return self.add_(_core.sub(end, self), alpha=weight)
+
+
 def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:
     """The array's elements where the condition holds, and those of `other` elsewhere."""
     return _core.where(condition, self, other)
@@ -150,8 +162,8 @@ def element_size(self: ndarray) -> int:
 
 _METHODS = {
     **{name: getattr(F, name) for name in _FUNCTIONS.split()},
-    **{f.__name__: f for f in (view, reshape, transpose, permute, expand, where, to, cpu, cuda)},
-    **{f.__name__: f for f in (half, double, long, numel, dim, element_size)},
+    **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
+    **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     "bfloat16": _bfloat16,
     "clone": F.copy,
     "float": _float,

@@ -94,6 +94,26 @@ def test_hybrid_precision_model(dtype):
         assert np.isfinite(p.grad.numpy()).all()
 
 
+def test_sensitive_layers():
+    """As in PyTorch, `half()` of a container takes its children along, whoever visits it last."""
+
+    def convert_to_fp32(module):
+        sensitive_layers = (nn.LayerNorm, nn.Embedding)
+        if isinstance(module, sensitive_layers):
+            return module.float()
+        return module.half()
+
+    model = nn.Sequential(nn.Embedding(5, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    for part in model:
+        part.apply(convert_to_fp32)
+    dtypes = [part.weight.dtype for part in model]
+    assert dtypes == [mp.float32, mp.float32, mp.float16]
+    assert model[2](model[1](mp.ones((3, 4), dtype=mp.float16))).dtype == mp.float16
+    model = model.apply(convert_to_fp32)
+    assert {p.dtype for p in model.parameters()} == {mp.float16}
+    assert model(mp.array([0, 1])).dtype == mp.float16
+
+
 def test_adaptive_scaler():
     model = make_model()
     norms = []

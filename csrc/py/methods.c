@@ -281,25 +281,46 @@ static PyObject *in_place(PyObject *(*operator)(PyObject *, PyObject *), const c
     return result;
 }
 
-#define IN_PLACE_DOC(name, what)                                                                   \
-    name "_($self, other, /)\n--\n\n" what                                                         \
+#define IN_PLACE_DOC(name, arguments, what, more)                                                  \
+    name "_($self, other, /" arguments ")\n--\n\n" what                                            \
          ", in place.\n\nParameters\n----------\nother : array_like\n    The operand, "            \
-         "broadcast to this array's shape.\n\nReturns\n-------\nndarray\n    This array, in its "  \
-         "dtype."
+         "broadcast to this array's shape.\n" more "\nReturns\n-------\nndarray\n    This "        \
+         "array, in its dtype."
+#define ALPHA_DOC "alpha : number\n    What the operand is multiplied by first.\n"
 
-PyDoc_STRVAR(add_doc, IN_PLACE_DOC("add", "Adds to every element"));
-static PyObject *add(PyObject *self, PyObject *other) {
-    return in_place(PyNumber_InPlaceAdd, "add_", self, other);
+/* As in_place, of `other` times the keyword argument alpha. */
+static PyObject *in_place_scaled(PyObject *(*operator)(PyObject *, PyObject *), const char *op,
+                                 PyObject *self, PyObject *const *args, Py_ssize_t n,
+                                 PyObject *names) {
+    const mp_py_signature signature = {.op = op,
+                                       .n = 2,
+                                       .required = 1,
+                                       .positional = 1,
+                                       .keyword_only = 1,
+                                       .names = {"other", "alpha"}};
+    PyObject *values[2];
+    if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
+    if (!values[1]) return in_place(operator, op, self, values[0]);
+    PyObject *scaled = PyNumber_Multiply(values[0], values[1]);
+    PyObject *result = scaled ? in_place(operator, op, self, scaled) : NULL;
+    Py_XDECREF(scaled);
+    return result;
 }
-PyDoc_STRVAR(sub_doc, IN_PLACE_DOC("sub", "Subtracts from every element"));
-static PyObject *sub(PyObject *self, PyObject *other) {
-    return in_place(PyNumber_InPlaceSubtract, "sub_", self, other);
+
+PyDoc_STRVAR(add_doc, IN_PLACE_DOC("add", ", *, alpha=1", "Adds to every element", ALPHA_DOC));
+static PyObject *add(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    return in_place_scaled(PyNumber_InPlaceAdd, "add_", self, args, n, names);
 }
-PyDoc_STRVAR(mul_doc, IN_PLACE_DOC("mul", "Multiplies every element"));
+PyDoc_STRVAR(sub_doc,
+             IN_PLACE_DOC("sub", ", *, alpha=1", "Subtracts from every element", ALPHA_DOC));
+static PyObject *sub(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    return in_place_scaled(PyNumber_InPlaceSubtract, "sub_", self, args, n, names);
+}
+PyDoc_STRVAR(mul_doc, IN_PLACE_DOC("mul", "", "Multiplies every element", ""));
 static PyObject *mul(PyObject *self, PyObject *other) {
     return in_place(PyNumber_InPlaceMultiply, "mul_", self, other);
 }
-PyDoc_STRVAR(div_doc, IN_PLACE_DOC("div", "Divides every element"));
+PyDoc_STRVAR(div_doc, IN_PLACE_DOC("div", "", "Divides every element", ""));
 static PyObject *divide(PyObject *self, PyObject *other) {
     return in_place(PyNumber_InPlaceTrueDivide, "div_", self, other);
 }
@@ -321,8 +342,8 @@ PyMethodDef mp_py_methods[] = {
     {"copy_", copy_from, METH_O, copy_from_doc},
     {"fill_", fill, METH_O, fill_doc},
     {"zero_", zero, METH_NOARGS, zero_doc},
-    {"add_", add, METH_O, add_doc},
-    {"sub_", sub, METH_O, sub_doc},
+    {"add_", MP_PY_FAST(add), METH_FASTCALL | METH_KEYWORDS, add_doc},
+    {"sub_", MP_PY_FAST(sub), METH_FASTCALL | METH_KEYWORDS, sub_doc},
     {"mul_", mul, METH_O, mul_doc},
     {"div_", divide, METH_O, div_doc},
     {"__getitem__", mp_py_get_item, METH_O | METH_COEXIST, get_item_doc},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, Self, overload
 
-from .module import Module
+from .module import Module, indented
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
@@ -80,6 +81,18 @@ class _Numbered(Module):
         items.insert(index, module)
         self._renumber(items)
 
+    def pop(self, index: int = -1) -> Module:
+        """Takes a module out and returns it."""
+        module = self[index]
+        del self[index]
+        return module
+
+    def __add__(self, modules: Iterable[Module]) -> Self:
+        if not isinstance(modules, Iterable):
+            return NotImplemented
+        more = [*self, *modules]
+        return self._of([(str(i), module) for i, module in enumerate(more)])
+
     def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)
 
@@ -98,6 +111,16 @@ class ModuleList(_Numbered):
     >>> len(list(blocks.parameters()))
     6
     """
+
+    def _child_texts(self) -> list[str]:
+        """Equal texts in a row stand there once: `(0-2): 3 x Linear(...)`."""
+        groups = [list(run) for _, run in groupby(self._modules, lambda n: repr(self._modules[n]))]
+        texts = []
+        for names in groups:
+            count = f"{len(names)} x " if len(names) > 1 else ""
+            span = names[0] if len(names) == 1 else f"{names[0]}-{names[-1]}"
+            texts.append(f"({span}): {count}{indented(self._modules[names[0]])}")
+        return texts
 
 
 class Sequential(_Numbered):

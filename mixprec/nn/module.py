@@ -24,6 +24,14 @@ class IncompatibleKeys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
 
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (
+            f"IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
+
 
 class HookHandle:
     """Takes a hook away again."""
@@ -130,7 +138,9 @@ class Module:
             )
         parameters = fields.get("_parameters", ())
         if isinstance(value, Parameter):
-            self.register_parameter(name, value)
+            _check_name("register_parameter", name)
+            self._forget(name)
+            self._parameters[name] = value
         elif name in parameters:
             self._set_member("_parameters", name, value, Parameter)
         elif isinstance(value, Module):
@@ -177,8 +187,7 @@ class Module:
             raise TypeError(
                 f"register_parameter: {name} is a {type(param).__name__}, not a Parameter or None"
             )
-        _check_name("register_parameter", name)
-        self._forget(name)
+        self._check_free("register_parameter", name, self._parameters)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: ndarray | None, persistent: bool = True) -> None:
@@ -197,11 +206,9 @@ class Module:
             raise TypeError(
                 f"register_buffer: {name} is a {type(tensor).__name__}, not an array or None"
             )
-        _check_name("register_buffer", name)
-        self._forget(name)
+        self._check_free("register_buffer", name, self._buffers)
         self._buffers[name] = tensor
-        if not persistent:
-            self._transient.add(name)
+        (self._transient.discard if persistent else self._transient.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Makes `module` the child of that name."""
@@ -209,11 +216,16 @@ class Module:
             raise TypeError(
                 f"add_module: {name} is a {type(module).__name__}, not a Module or None"
             )
-        _check_name("add_module", name)
-        self._forget(name)
+        self._check_free("add_module", name, self._modules)
         self._modules[name] = module
 
     register_module = add_module
+
+    def _check_free(self, op: str, name: str, members: Mapping[str, Any]) -> None:
+        """Raises where a name is none, or an attribute that is not one of `members`."""
+        _check_name(op, name)
+        if name not in members and hasattr(self, name):
+            raise KeyError(f"{op}: {type(self).__name__} has an attribute {name!r} already")
 
     # ---- walking ----
 
@@ -306,6 +318,14 @@ class Module:
         if param is None:
             raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
         return param
+
+    def get_buffer(self, target: str) -> ndarray:
+        """The buffer of a dotted name."""
+        path, _, name = target.rpartition(".")
+        buffer = self.get_submodule(path)._buffers.get(name)
+        if buffer is None:
+            raise AttributeError(f"{type(self).__name__} has no buffer {target!r}")
+        return buffer
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Calls `fn` with every module below this one, children first, and then with this one."""
@@ -509,14 +529,19 @@ class Module:
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        children = [
-            f"({name}): " + repr(child).replace("\n", "\n  ")
-            for name, child in self._modules.items()
-        ]
+        children = self._child_texts()
         lines = [*extra.splitlines(), *children]
         if not children and len(lines) <= 1:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+    def _child_texts(self) -> list[str]:
+        """The children with their names, as they stand inside of the module's own text."""
+        return [f"({name}): {indented(child)}" for name, child in self._modules.items()]
+
+
+def indented(child: Module | None) -> str:
+    return repr(child).replace("\n", "\n  ")
 
 
 def _replace(param: Parameter, fn: Callable[[ndarray], ndarray]) -> None:
