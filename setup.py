@@ -122,7 +122,7 @@ def core_objects() -> list[Object]:
 def cuda_objects(nvcc: str) -> list[Object]:
     objects = []
     host = ["-Xcompiler=-fPIC,-fvisibility=hidden,-O3", "-Icsrc"]
-    for source in [*SHARED_WITH_CUDA, *sources("csrc/cuda/*.c")]:
+    for source in [*SHARED_WITH_CUDA, *sources("csrc/cuda/*.c", "csrc/cuda/abi/*.c")]:
         command = (nvcc, *host, "-Xcompiler=-std=c11,-D_GNU_SOURCE", "-c", source)
         objects.append(Object(source, command, source.replace("/", "_") + ".cuda"))
     for source in sources("csrc/cuda/*.cu"):
@@ -309,6 +309,6 @@ if __name__ == "__main__":
         "mixprec._core", sources("csrc/*.c", "csrc/ops/*.c", "csrc/cpu/*.c", "csrc/py/*.c")
     )
     cuda = BackendLibrary(
-        "mixprec._cuda", sources("csrc/cuda/*.c*"), optional=cuda_mode() == "auto"
+        "mixprec._cuda", sources("csrc/cuda/**/*.c*"), optional=cuda_mode() == "auto"
     )
     setup(ext_modules=[core, cuda], cmdclass={"build_ext": BuildLibraries})
