@@ -190,27 +190,11 @@ mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *
     return MP_OK;
 }
 
-mp_status mp_array_scalar(mp_device device, mp_dtype dtype, double value, mp_array **out) {
+mp_status mp_array_scalar(mp_dtype dtype, double value, mp_array **out) {
     mp_spec spec = {.dtype = (int8_t)dtype};
-    mp_array *a;
-    MP_TRY(mp_array_new(device, &spec, &a));
-    double bytes = 0; /* room for the widest element */
-    if (mp_is_float(dtype)) mp_store_double(dtype, &bytes, value);
-    else mp_store_int(dtype, &bytes, (int64_t)value);
-    if (device == MP_CPU) {
-        memcpy(mp_data(a), &bytes, mp_dtypes[dtype].bytes);
-    } else {
-        const mp_backend *backend;
-        mp_status status = mp_backend_of(device, &backend);
-        if (status == MP_OK)
-            status = backend->copy(device, mp_data(a), &bytes, mp_dtypes[dtype].bytes, false, true,
-                                   true);
-        if (status != MP_OK) {
-            mp_array_unref(a);
-            return status;
-        }
-    }
-    *out = a;
+    MP_TRY(mp_array_new(MP_CPU, &spec, out));
+    if (mp_is_float(dtype)) mp_store_double(dtype, mp_data(*out), value);
+    else mp_store_int(dtype, mp_data(*out), (int64_t)value);
     return MP_OK;
 }
 
@@ -294,10 +278,10 @@ mp_status mp_array_to_device(mp_array *a, mp_device device, mp_array **out) {
     if (status == MP_OK) status = mp_array_new(device, &spec, &copy);
     if (status == MP_OK) {
         size_t bytes = (size_t)source->size * (size_t)mp_itemsize(source);
-        if (device == MP_CPU && from == MP_CPU) memcpy(mp_data(copy), mp_data(source), bytes);
-        else
-            status = backend->copy(device == MP_CPU ? from : device, mp_data(copy), mp_data(source),
-                                   bytes, device == MP_CPU, from == MP_CPU, true);
+        void *token = mp_long_work_begin ? mp_long_work_begin() : NULL; /* a copy to the host waits */
+        status = backend->copy(device == MP_CPU ? from : device, mp_data(copy), mp_data(source),
+                               bytes, device == MP_CPU, from == MP_CPU, device == MP_CPU);
+        if (mp_long_work_end) mp_long_work_end(token);
     }
     mp_array_unref(source);
     if (status != MP_OK) mp_array_unref(copy);

@@ -41,7 +41,7 @@ static const char *missing_driver(void) {
     return driver ? NULL : "no NVIDIA driver (libcuda.so.1) on this machine";
 }
 
-mp_status mp_cuda_load(const char *path) {
+mp_status mp_cuda_load(const char *path, const char *folders) {
     if (backends[MP_KIND_CUDA]) return MP_OK;
     const char *missing = missing_driver();
     if (missing) {
@@ -58,7 +58,7 @@ mp_status mp_cuda_load(const char *path) {
     const mp_backend *backend = get ? get(MP_ABI) : NULL;
     bool fits = backend && backend->abi == MP_ABI;
     int devices = 0;
-    if (fits) backend->attach(mp_fail);
+    if (fits) backend->attach(mp_fail, folders);
     if (!fits) {
         snprintf(cuda_why, sizeof cuda_why, "%.200s has another ABI than %d", path, MP_ABI);
     } else if (backend->device_count(&devices) != MP_OK || devices == 0) {

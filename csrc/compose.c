@@ -91,7 +91,7 @@ mp_status mp_sum_to(mp_array *x, int ndim, const int64_t *shape, mp_array **y) {
 mp_status mp_op_scalar(mp_op op, mp_array *x, double value, mp_array **y) {
     mp_array *number;
     mp_dtype dtype = x->dtype == MP_FLOAT64 ? MP_FLOAT64 : MP_FLOAT32;
-    MP_TRY(mp_array_scalar(mp_array_device(x), dtype, value, &number));
+    MP_TRY(mp_array_scalar(dtype, value, &number));
     number->weak = true;
     mp_status status = mp_op2(op, x, number, NULL, y);
     mp_array_unref(number);

@@ -21,7 +21,8 @@ mp_status mp_list_run(const mp_list_call *call) {
     if (!kernel) return mp_fail(MP_ERR_NOT_IMPLEMENTED, "%s: no %s kernel", mp_list_rows[call->list].name, backend->name);
     int64_t elements = 0;
     for (int64_t i = 0; i < call->n; i++) elements += call->items[i].size;
-    bool release = elements > long_work_elements && call->device == MP_CPU && mp_long_work_begin;
+    if (backend->run_list) return backend->run_list(kernel, call, mp_list_rows[call->list].name);
+    bool release = elements > long_work_elements && mp_long_work_begin;
     void *token = release ? mp_long_work_begin() : NULL;
     mp_status status = kernel(call);
     if (release) mp_long_work_end(token);
@@ -189,7 +190,7 @@ static mp_status read_factor(mp_array *stats, mp_array *scale, mp_array **out) {
         MP_TRY(mp_array_view(stats, 0, NULL, NULL, stats->offset + (int64_t)(offsetof(mp_stats, factor) / sizeof(float)),
                              &factor));
     } else {
-        MP_TRY(mp_array_scalar(mp_array_device(scale), MP_FLOAT32, 1.0, &factor));
+        MP_TRY(mp_array_scalar(MP_FLOAT32, 1.0, &factor));
     }
     mp_array *flat = NULL;
     mp_status status = scale ? mp_reshape(scale, 0, NULL, &flat) : MP_OK;

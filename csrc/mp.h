@@ -24,7 +24,7 @@ extern "C" {
 #define MP_HOST_DEVICE
 #endif
 
-#define MP_ABI 1       /* of mp_backend and everything it reaches; checked when a backend library is loaded */
+#define MP_ABI 2       /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
 #define MP_MAX_INTS 24 /* integers in one list attribute: the starts, steps and shape of a slice */
@@ -131,10 +131,14 @@ struct mp_storage {
     MP_ATOMIC(uint64_t) version;  /* raised by every in-place write */
     MP_ATOMIC(int32_t) exports;   /* writable views living outside of mixprec (NumPy, buffer, DLPack) */
     MP_ATOMIC(bool) export_ended; /* one has died since a shadow was last made of this storage */
+    void *home;                   /* of the backend: in whose order the memory is reused (a stream) */
+    MP_ATOMIC(void *) guest;      /* of the backend: who else has used it, MP_MANY_GUESTS for several */
     mp_array *pending;         /* a float32 0-d factor not yet multiplied in, or NULL: see mp_storage_settle */
     void (*release)(void *owner); /* for memory that somebody else owns; NULL: the backend frees it */
     void *owner;
 };
+
+#define MP_MANY_GUESTS ((void *)-1)
 
 /* New uninitialised memory, 64-byte aligned on the CPU. MP_ERR_MEMORY says what was asked and what is held. */
 mp_status mp_storage_new(mp_device device, size_t bytes, mp_storage **out);
@@ -195,8 +199,8 @@ mp_status mp_broadcast(int n, mp_array *const *in, int8_t *ndim, int64_t *shape)
 
 /* A new contiguous array of that spec, uninitialised. MP_ERR_VALUE for a negative extent, MP_ERR_MEMORY. */
 mp_status mp_array_new(mp_device device, const mp_spec *spec, mp_array **out);
-/* A 0-d array. */
-mp_status mp_array_scalar(mp_device device, mp_dtype dtype, double value, mp_array **out);
+/* A 0-d array on the CPU: beside arrays of any device it stands for its value, see MP_NUMBERS. */
+mp_status mp_array_scalar(mp_dtype dtype, double value, mp_array **out);
 /* A view of a's storage: strides and offset are in elements of the storage. Not recorded, edge empty, base set. */
 mp_status mp_array_view(mp_array *a, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset, mp_array **out);
 /* An array over a storage. */
@@ -330,6 +334,7 @@ enum {
     MP_VIEW = 2,       /* no kernel: infer makes a view */
     MP_POINTWISE = 4,  /* may write its output over an input that is the very same view */
     MP_NOGRAD = 8,     /* no output is differentiable */
+    MP_NUMBERS = 16,   /* takes 0-d CPU arrays beside those of its device: their values are read on the host */
 };
 
 /* A row of ops.def. Texts: inputs "x weight bias?" ('?' optional, '*' any number, alone); outputs "y mean! rstd!" ('!' hidden:
@@ -602,19 +607,49 @@ mp_status mp_scaler_update(mp_array *state, const mp_list_call *hyper);
 
 /* ---- backends ---- */
 
+/* Bytes of a device: taken from the driver, of these not in use, free at the driver, and in all. */
+typedef struct mp_memory_info {
+    size_t reserved, cached, free, total;
+} mp_memory_info;
+
 struct mp_backend {
     uint32_t abi;
     const char *name;
     int kind;
     /* A library of its own has no other way to the core: it gets the core's mp_fail before anything else is called. NULL
      * where the backend is linked into the core. */
-    void (*attach)(mp_status (*fail)(mp_status code, const char *format, ...));
+    /* `folders`: where Python packages lie, ':' between them. */
+    void (*attach)(mp_status (*fail)(mp_status code, const char *format, ...), const char *folders);
     mp_status (*device_count)(int *count);
-    mp_status (*alloc)(mp_device device, size_t bytes, void **out);
-    void (*free)(mp_device device, void *data, size_t bytes);
-    /* copies between this backend's memory and the host's, or within; ordered with the kernels; waits if `wait` */
+    /* Memory in the order of the thread's stream; home and guest are the storage's. */
+    mp_status (*alloc)(mp_device device, size_t bytes, void **out, void **home);
+    void (*free)(mp_device device, void *data, size_t bytes, void *home, void *guest);
+    /* copies between this backend's memory and the host's, or within; ordered with the kernels; waits if `wait`. Host memory
+     * that is read may be reused when it returns, that is written only with `wait`. */
     mp_status (*copy)(mp_device device, void *dst, const void *src, size_t bytes, bool to_host, bool from_host, bool wait);
+    /* waits for all work of the device */
     mp_status (*synchronize)(mp_device device);
+    /* Runs a kernel with what belongs around it; NULL: the kernel is simply called. */
+    mp_status (*run)(mp_kernel kernel, mp_call *call);
+    mp_status (*run_list)(mp_list_kernel kernel, const mp_list_call *call, const char *name);
+    mp_status (*memory)(mp_device device, mp_memory_info *out);
+    mp_status (*empty_cache)(mp_device device);
+    void (*set_tf32)(bool on); /* products of float32 may round their inputs to TF32 */
+    /* Streams and events, as opaque pointers. stream_use makes one (NULL: the one all threads share) the thread's; _block
+     * makes a stream wait, _wait the host. */
+    mp_status (*stream_new)(mp_device device, int priority, void **stream);
+    void (*stream_free)(void *stream);
+    mp_status (*stream_use)(mp_device device, void *stream, void **before);
+    mp_status (*stream_wait)(void *stream);
+    mp_status (*stream_done)(void *stream, bool *done);
+    void *(*stream_handle)(void *stream); /* as the platform has it */
+    mp_status (*event_new)(mp_device device, bool timing, void **event);
+    void (*event_free)(void *event);
+    mp_status (*event_record)(void *event, void *stream);
+    mp_status (*event_block)(void *event, void *stream);
+    mp_status (*event_wait)(void *event);
+    mp_status (*event_done)(void *event, bool *done);
+    mp_status (*event_elapsed)(void *begin, void *end, float *milliseconds);
     /* text for `mixprec info`: JSON object of what was found */
     mp_status (*describe)(char *json, size_t capacity);
     mp_kernel kernels[MP_OP_COUNT];      /* NULL: not implemented here */
@@ -630,8 +665,9 @@ mp_status mp_set_num_threads(int n);
 
 /* The backend of a device. MP_ERR_DEVICE: "device: cuda:0 is not available: <why>". */
 mp_status mp_backend_of(mp_device device, const mp_backend **out);
-/* Loads the CUDA library from `path` when a driver answers; *why (static text) says why not. */
-mp_status mp_cuda_load(const char *path);
+/* Loads the CUDA library from `path` when a driver answers; NVIDIA's libraries are looked for in the Python `folders` (':'
+ * between them) too. mp_cuda_why says why not. */
+mp_status mp_cuda_load(const char *path, const char *folders);
 const char *mp_cuda_why(void);             /* "" when it is there */
 
 #ifdef __cplusplus

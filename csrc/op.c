@@ -154,27 +154,6 @@ void *(*mp_long_work_begin)(void);
 void (*mp_long_work_end)(void *token);
 static const double long_work_ns = 20e3;
 
-/* One device for all inputs. */
-static mp_status find_device(mp_call *call) {
-    if (call->n_in == 0) {
-        call->device = call->attrs.device;
-        return MP_OK;
-    }
-    mp_device device = -1;
-    for (int i = 0; i < call->n_in; i++) {
-        if (!call->in[i]) continue;
-        mp_device other = mp_array_device(call->in[i]);
-        if (device >= 0 && other != device) {
-            char first[16];
-            strcpy(first, mp_device_name(device));
-            return mp_fail(MP_ERR_VALUE, "inputs are on %s and %s", first, mp_device_name(other));
-        }
-        device = other;
-    }
-    call->device = device;
-    return MP_OK;
-}
-
 /* Pending factors are applied, and views that lost their place in the graph refused. */
 static mp_status check_inputs(const mp_call *call) {
     for (int i = 0; i < call->n_in; i++) {
@@ -212,8 +191,8 @@ static mp_status run_kernel(mp_call *call) {
     MP_TRY(mp_backend_of(call->device, &backend));
     mp_kernel kernel = backend->kernels[call->op];
     if (!kernel) return mp_fail(MP_ERR_NOT_IMPLEMENTED, "no %s kernel", backend->name);
-    if (work_of(call) < long_work_ns || call->device != MP_CPU || !mp_long_work_begin)
-        return kernel(call);
+    if (backend->run) return backend->run(kernel, call);
+    if (work_of(call) < long_work_ns || !mp_long_work_begin) return kernel(call);
     void *token = mp_long_work_begin();
     mp_status status = kernel(call);
     mp_long_work_end(token);
@@ -229,6 +208,49 @@ typedef struct call_room {
     mp_array *few[4 * FEW_INPUTS], **many;
     int n; /* inputs it holds; 0 until opened */
 } call_room;
+
+/* A number that may stand beside arrays of another device: 0-d, on the CPU, without gradient. */
+static bool is_number(const mp_array *a) {
+    return a->ndim == 0 && mp_array_device(a) == MP_CPU && !mp_requires_grad(a);
+}
+
+static mp_status other_devices(mp_device device, mp_device other) {
+    char first[16];
+    strcpy(first, mp_device_name(device));
+    return mp_fail(MP_ERR_VALUE, "inputs are on %s and %s", first, mp_device_name(other));
+}
+
+/* Numbers go to the device of a row that does not read them on the host. */
+static mp_status move_numbers(mp_call *call, call_room *room) {
+    for (int i = 0; i < call->n_in; i++) {
+        if (!call->in[i] || mp_array_device(call->in[i]) == call->device) continue;
+        if (!call->in[i]->weak) return other_devices(call->device, MP_CPU);
+        MP_TRY(mp_array_to_device(call->in[i], call->device, &room->dense[i]));
+        room->dense[i]->weak = true;
+        call->in[i] = room->dense[i];
+    }
+    return MP_OK;
+}
+
+/* One device for all inputs, numbers aside. */
+static mp_status find_device(mp_call *call, call_room *room) {
+    mp_device device = call->n_in ? MP_CPU : call->attrs.device;
+    bool numbers = false, others = false; /* whether there are such inputs */
+    for (int i = 0; i < call->n_in; i++) {
+        if (!call->in[i]) continue;
+        if (is_number(call->in[i])) {
+            numbers = true;
+            continue;
+        }
+        mp_device other = mp_array_device(call->in[i]);
+        if (others && other != device) return other_devices(device, other);
+        device = other;
+        others = true;
+    }
+    call->device = device;
+    if (!numbers || device == MP_CPU || call->row->flags & MP_NUMBERS) return MP_OK;
+    return move_numbers(call, room);
+}
 
 static mp_status open_room(call_room *room, int n_in, mp_array *const *in) {
     mp_array **all = room->few;
@@ -299,7 +321,7 @@ static mp_status start_call(mp_call *call, call_room *room, mp_op op, int n_in, 
         return mp_fail(MP_ERR_TYPE, "%d inputs are wanted, %d given",
                        row->n_in < 0 ? row->n_required : row->n_in, n_in);
     MP_TRY(check_inputs(call));
-    return find_device(call);
+    return find_device(call, room);
 }
 
 static mp_status new_outputs(mp_call *call) {

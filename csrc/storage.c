@@ -63,7 +63,7 @@ static void free_kept(void *unused) {
     for (int bucket = 0; bucket < BUCKETS; bucket++) {
         for (block *b = kept[bucket].first, *next; b; b = next) {
             next = b->next;
-            backend->free(MP_CPU, b, (size_t)1 << (bucket + SMALLEST));
+            backend->free(MP_CPU, b, (size_t)1 << (bucket + SMALLEST), NULL, NULL);
         }
         kept[bucket].first = NULL;
         kept[bucket].count = 0;
@@ -90,7 +90,7 @@ static void free_kept_at_exit(void) {
 }
 
 /* Memory of a device; small blocks of the CPU come from the thread's lists. */
-static mp_status get_memory(mp_device device, size_t bytes, void **out) {
+static mp_status get_memory(mp_device device, size_t bytes, void **out, void **home) {
     int bucket = bucket_of(bytes);
     if (device == MP_CPU && bucket < BUCKETS) {
         block *b = kept[bucket].first;
@@ -104,14 +104,17 @@ static mp_status get_memory(mp_device device, size_t bytes, void **out) {
     }
     const mp_backend *backend;
     MP_TRY(mp_backend_of(device, &backend));
-    mp_status status = backend->alloc(device, bytes, out);
-    if (status == MP_ERR_MEMORY)
+    mp_status status = backend->alloc(device, bytes, out, home);
+    if (status == MP_ERR_MEMORY && device == MP_CPU)
         mp_fail(status, "memory: %zu bytes were asked for on %s, where %zu are held", bytes,
                 mp_device_name(device), atomic_load(&held_bytes[counted(device)]));
     return status;
 }
 
-static void put_memory(mp_device device, void *data, size_t bytes) {
+static void put_memory(mp_storage *s) {
+    mp_device device = s->device;
+    void *data = s->data;
+    size_t bytes = s->bytes ? s->bytes : 1;
     int bucket = bucket_of(bytes);
     if (device == MP_CPU && bucket < BUCKETS) {
         if (kept[bucket].count < KEPT_BYTES >> (bucket + SMALLEST)) {
@@ -124,7 +127,8 @@ static void put_memory(mp_device device, void *data, size_t bytes) {
         bytes = (size_t)1 << (bucket + SMALLEST);
     }
     const mp_backend *backend;
-    if (mp_backend_of(device, &backend) == MP_OK) backend->free(device, data, bytes);
+    if (mp_backend_of(device, &backend) == MP_OK)
+        backend->free(device, data, bytes, s->home, atomic_load(&s->guest));
 }
 
 static mp_storage *new_header(void) {
@@ -156,7 +160,7 @@ mp_status mp_storage_new(mp_device device, size_t bytes, mp_storage **out) {
     if (!s)
         return mp_fail(MP_ERR_MEMORY, "memory: no room for a storage header of %zu bytes",
                        sizeof *s);
-    mp_status status = get_memory(device, bytes ? bytes : 1, &s->data);
+    mp_status status = get_memory(device, bytes ? bytes : 1, &s->data, &s->home);
     if (status != MP_OK) {
         free_header(s);
         return status;
@@ -196,7 +200,7 @@ void mp_storage_unref(mp_storage *s) {
         s->release(s->owner);
     } else {
         atomic_fetch_sub_explicit(&held_bytes[counted(s->device)], s->bytes, memory_order_relaxed);
-        put_memory(s->device, s->data, s->bytes ? s->bytes : 1);
+        put_memory(s);
     }
     free_header(s);
 }

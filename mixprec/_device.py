@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,11 @@ __all__ = [
     "MemoryStats",
     "OutOfMemoryError",
     "device",
+    "get_default_device",
     "memory_stats",
     "reset_peak_memory",
+    "set_default_device",
+    "set_float32_matmul_precision",
 ]
 
 
@@ -48,6 +52,8 @@ class device(str):
     index : int or None
         The number of a GPU, None for the CPU.
 
+    As a context it is the default device of the thread.
+
     Raises
     ------
     ValueError
@@ -77,6 +83,14 @@ class device(str):
             return super().__new__(cls, f"cuda:{int(number or 0)}")
         raise ValueError(f"device: {text!r} is not known, use 'cpu', 'cuda' or 'cuda:<i>'")
 
+    def __enter__(self) -> device:
+        _entered().append(_core.default_device())
+        set_default_device(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _core.set_default_device(_entered().pop())
+
     @property
     def type(self) -> str:
         """ "cpu" or "cuda"."""
@@ -90,6 +104,77 @@ class device(str):
 
 
 _core.set_device_class(device)
+_contexts = threading.local()
+
+
+def _entered() -> list[str]:
+    """The default devices that contexts of this thread will bring back."""
+    if not hasattr(_contexts, "before"):
+        _contexts.before = []
+    before: list[str] = _contexts.before
+    return before
+
+
+def set_default_device(device: str) -> None:
+    """Changes the device on which this thread's new arrays are made, where none is named.
+
+    Arrays from NumPy share its memory and stay on the CPU, as PyTorch's `from_numpy` does;
+    `array` and `asarray` of other things go to the default device.
+
+    Parameters
+    ----------
+    device : str
+        A device that is there.
+
+    Raises
+    ------
+    DeviceError
+        If the device is not there.
+
+    Examples
+    --------
+    >>> mp.set_default_device("cpu")
+    >>> with mp.device("cpu"):
+    ...     x = mp.zeros(2)
+    """
+    _core.set_default_device(_class(device))
+
+
+def get_default_device() -> device:
+    """The device on which this thread's new arrays are made, where none is named.
+
+    Examples
+    --------
+    >>> mp.get_default_device()
+    'cpu'
+    """
+    return _class(_core.default_device())
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Chooses how float32 matrix products are computed on GPUs.
+
+    Parameters
+    ----------
+    precision : {"highest", "high", "medium"}
+        "highest" keeps float32 all through. "high" and "medium" let the tensor cores round the
+        operands to TF32 (10 bits of mantissa), several times as fast. The CPU always computes in
+        float32.
+
+    Examples
+    --------
+    >>> mp.set_float32_matmul_precision("highest")
+    """
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(
+            f"set_float32_matmul_precision: precision is {precision!r}, must be 'highest', 'high' "
+            "or 'medium'"
+        )
+    if _core.info()["cuda"]:
+        _core.cuda_set_tf32("cuda:0", precision != "highest")
+
+
+_class = device  # in functions with a parameter of that name
 _core.set_errors(OutOfMemoryError, DeviceError)
 
 

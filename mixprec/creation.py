@@ -206,6 +206,7 @@ def _convert(op: str, obj: Any, dtype: Any, copy: bool | None, device: str | Non
         if copy is False:
             raise ValueError(f"{op}: a {type(obj).__name__} has no memory to share: copy is False")
         copy = True
+        device = device or _core.default_device()
     check_dtype(op, values.dtype)
     if not _is_shareable(values):
         if copy is False:

@@ -14,7 +14,7 @@ HEADERS = {
     ".": {"mp.h", "tape.h", "autocast.h", "rules.h"},
     "ops": {"mp.h"},
     "cpu": {"mp.h", "narrow.h", "normal.h"},
-    "cuda": {"mp.h", "narrow.h", "normal.h"},
+    "cuda": {"mp.h", "narrow.h", "normal.h", "cublaslt.h"},
     "py": {"mp.h"},
 }
 C11 = {"ctype", "errno", "float", "inttypes", "limits", "locale", "math", "stdalign", "stdarg"}
@@ -35,7 +35,7 @@ SYSTEM = {
     "cuda": {"dlfcn", "pthread", "unistd", "type_traits"},
     "py": {"Python", "structmember"},
 }
-FOREIGN = {"cuda": re.compile(r"(cuda|cub/|cooperative_groups)"), "py": re.compile("numpy/")}
+FOREIGN = {"cuda": re.compile(r"(cuda|cub/|nvtx3/|cooperative_groups)"), "py": re.compile("numpy/")}
 
 # What the functions of a folder may not use: (pattern, why).
 ARRAYS = r"\bmp_array_(new|scalar|view|over|detach|contiguous|to_device|assign)\("

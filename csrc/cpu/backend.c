@@ -78,8 +78,8 @@ static mp_status device_count(int *count) {
 }
 
 /* Large blocks ask for huge pages, whose first touch costs a tenth. */
-static mp_status host_alloc(mp_device device, size_t bytes, void **out) {
-    (void)device;
+static mp_status host_alloc(mp_device device, size_t bytes, void **out, void **home) {
+    (void)device, (void)home;
     bool large = bytes >= 2 * (size_t)HUGE_PAGE;
     if (bytes > PTRDIFF_MAX || posix_memalign(out, large ? HUGE_PAGE : 64, bytes) != 0)
         return mp_fail(MP_ERR_MEMORY, "memory: %zu bytes were asked for on cpu", bytes);
@@ -89,8 +89,8 @@ static mp_status host_alloc(mp_device device, size_t bytes, void **out) {
     return MP_OK;
 }
 
-static void host_free(mp_device device, void *data, size_t bytes) {
-    (void)device, (void)bytes;
+static void host_free(mp_device device, void *data, size_t bytes, void *home, void *guest) {
+    (void)device, (void)bytes, (void)home, (void)guest;
     free(data);
 }
 

@@ -1,24 +1,31 @@
-/* The CUDA backend: devices, memory, copies and the table of kernels. Kernels lie in the .cu files; this file launches
- * none. The library has one exported symbol, mp_backend_get, and no Python ABI. */
-#include "runtime.h"
+/* The CUDA backend: the table of what the library can do, how a call is run, copies, and what is said of the devices. The
+ * library has one exported symbol, mp_backend_get, and no Python ABI. Kernels lie in the .cu files. */
+#include "blas.h"
+#include "library.h"
+#include "memory.h"
+#include "stream.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define MAX_DEVICES 64
+#if __has_include(<nvtx3/nvToolsExt.h>)
+#include <nvtx3/nvToolsExt.h>
+#define RANGE_BEGIN(name) nvtxRangePushA(name)
+#define RANGE_END() nvtxRangePop()
+#else
+#define RANGE_BEGIN(name) ((void)0)
+#define RANGE_END() ((void)0)
+#endif
 
 static mp_status (*core_fail)(mp_status code, const char *format, ...);
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct {
-    cudaStream_t stream; /* NULL until first use */
-} devices[MAX_DEVICES];
-static pid_t owner; /* the process that CUDA was started in, 0: not yet */
+static bool wait_each, mark_ranges; /* MIXPREC_SYNC=1, MIXPREC_NVTX=1 */
+static _Thread_local const char *last_op = "no op";
 
 /* The core's error text, reached through what attach was given. */
 mp_status mp_fail(mp_status code, const char *format, ...) {
-    char text[512];
+    char text[1024];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -26,104 +33,192 @@ mp_status mp_fail(mp_status code, const char *format, ...) {
     return core_fail(code, "%s", text);
 }
 
+/* Errors that end the context: every later call fails with them. */
+static bool is_fatal(cudaError_t error) {
+    switch (error) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorECCUncorrectable: return true;
+    default: return false;
+    }
+}
+
 mp_status mp_cuda_check(cudaError_t error, const char *what) {
     if (error == cudaSuccess) return MP_OK;
     cudaGetLastError(); /* an error that is not sticky must not meet the next call */
+    if (is_fatal(error))
+        return mp_fail(MP_ERR_DEVICE,
+                       "cuda: %s (%s), in %s or an op before it; the device cannot be used by this process any more, "
+                       "MIXPREC_SYNC=1 names the op",
+                       cudaGetErrorString(error), cudaGetErrorName(error), last_op);
     return mp_fail(MP_ERR_DEVICE, "%s: %s (%s)", what, cudaGetErrorName(error), cudaGetErrorString(error));
 }
 
-static void attach(mp_status (*fail)(mp_status code, const char *format, ...)) { core_fail = fail; }
-
-/* MP_ERR_DEVICE in a process forked from one that used CUDA: its driver state is broken, and calls hang. */
-static mp_status check_process(void) {
-    pid_t self = getpid();
-    if (!owner) owner = self;
-    if (owner == self) return MP_OK;
-    return mp_fail(MP_ERR_DEVICE, "cuda: process %d was forked from process %d, which uses CUDA; start workers with "
-                   "multiprocessing's \"spawn\"", (int)self, (int)owner);
-}
-
-static mp_status device_count(int *count) {
-    MP_TRY(check_process());
-    MP_CUDA_TRY(cudaGetDeviceCount(count));
-    if (*count > MAX_DEVICES) *count = MAX_DEVICES;
-    return MP_OK;
-}
-
-/* Makes a device's stream, and lets its memory pool keep what is freed. Called under the lock. */
-static mp_status start_device(int index) {
-    cudaMemPool_t pool;
-    uint64_t keep = UINT64_MAX;
-    MP_CUDA_TRY(cudaDeviceGetDefaultMemPool(&pool, index));
-    MP_CUDA_TRY(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
-    MP_CUDA_TRY(cudaStreamCreateWithFlags(&devices[index].stream, cudaStreamNonBlocking));
-    return MP_OK;
-}
-
 mp_status mp_cuda_stream(mp_device device, cudaStream_t *out) {
-    int index = device - 1;
-    MP_TRY(check_process());
-    MP_CUDA_TRY(cudaSetDevice(index));
-    pthread_mutex_lock(&lock);
-    mp_status status = devices[index].stream ? MP_OK : start_device(index);
-    *out = devices[index].stream;
-    pthread_mutex_unlock(&lock);
+    mp_cuda_place place;
+    MP_TRY(mp_cuda_enter(device, &place));
+    *out = place.stream;
+    return MP_OK;
+}
+
+static bool is_set(const char *variable) {
+    const char *value = getenv(variable);
+    return value && *value && strcmp(value, "0");
+}
+
+static void attach(mp_status (*fail)(mp_status code, const char *format, ...), const char *folders) {
+    core_fail = fail;
+    wait_each = is_set("MIXPREC_SYNC");
+    mark_ranges = is_set("MIXPREC_NVTX");
+    mp_cuda_library_paths(folders);
+}
+
+/* ---- running ---- */
+
+/* Memory of another stream than the thread's is not reused before this stream has passed. */
+static void note_guest(mp_array *a, mp_cuda_lane *lane) {
+    mp_storage *s = a->storage;
+    if (s->device == MP_CPU || s->home == lane || s->guest == lane || s->release) return;
+    s->guest = s->guest ? MP_MANY_GUESTS : (void *)lane;
+}
+
+static mp_status after(mp_device device, mp_status status) {
+    if (mark_ranges) RANGE_END();
+    if (status == MP_OK && wait_each) status = mp_cuda_synchronize(device);
     return status;
 }
 
-static mp_status allocate(mp_device device, size_t bytes, void **out) {
-    cudaStream_t stream;
-    MP_TRY(mp_cuda_stream(device, &stream));
-    cudaError_t error = cudaMallocAsync(out, bytes ? bytes : 1, stream);
-    if (error != cudaErrorMemoryAllocation) return mp_cuda_check(error, "cudaMallocAsync");
-    cudaGetLastError();
-    size_t available = 0, total = 0;
-    cudaMemGetInfo(&available, &total);
-    return mp_fail(MP_ERR_MEMORY, "cuda:%d: %zu bytes asked, %zu of %zu bytes available", device - 1, bytes, available,
-                   total);
+static mp_status run(mp_kernel kernel, mp_call *call) {
+    mp_cuda_place place;
+    MP_TRY(mp_cuda_enter(call->device, &place));
+    MP_TRY(mp_cuda_look(call->device));
+    for (int i = 0; i < call->n_in; i++)
+        if (call->in[i]) note_guest(call->in[i], place.lane);
+    for (int k = 0; k < call->n_out; k++) note_guest(call->out[k], place.lane);
+    last_op = call->row->name;
+    if (mark_ranges) RANGE_BEGIN(last_op);
+    return after(call->device, kernel(call));
 }
 
-/* Ordered with the kernels: memory is used again only by work that comes later in the stream. */
-static void release(mp_device device, void *data, size_t bytes) {
-    cudaStream_t stream;
-    (void)bytes;
-    if (mp_cuda_stream(device, &stream) == MP_OK) cudaFreeAsync(data, stream);
+static mp_status run_list(mp_list_kernel kernel, const mp_list_call *call, const char *name) {
+    MP_TRY(mp_cuda_look(call->device));
+    last_op = name;
+    if (mark_ranges) RANGE_BEGIN(last_op);
+    return after(call->device, kernel(call));
+}
+
+static const char *const op_names[] = {
+#define MP_OP(name, ...) #name,
+#include "ops.def"
+#undef MP_OP
+};
+const char *mp_cuda_op_name(mp_op op) { return op_names[op]; }
+
+/* ---- copies ---- */
+
+enum { PIECE_BYTES = 2 << 20, PIECES = 8 };
+
+/* Host memory that the device reads at full speed: pieces per thread and device, used in turn, each with the event that
+ * frees it. */
+static _Thread_local struct {
+    void *piece[PIECES];
+    cudaEvent_t free_at[PIECES];
+    int turn;
+} stage[MP_CUDA_MAX_DEVICES];
+
+static mp_status next_piece(const mp_cuda_place *place, void **piece, cudaEvent_t *event) {
+    int turn = stage[place->index].turn = (stage[place->index].turn + 1) % PIECES;
+    if (!stage[place->index].piece[turn]) {
+        MP_CUDA_TRY(cudaHostAlloc(&stage[place->index].piece[turn], PIECE_BYTES, cudaHostAllocPortable));
+        MP_CUDA_TRY(cudaEventCreateWithFlags(&stage[place->index].free_at[turn], cudaEventDisableTiming));
+    }
+    MP_CUDA_TRY(cudaEventSynchronize(stage[place->index].free_at[turn]));
+    *piece = stage[place->index].piece[turn];
+    *event = stage[place->index].free_at[turn];
+    return MP_OK;
+}
+
+/* From pageable host memory, piece by piece: what is read is copied when the call returns, the device may still be busy. */
+static mp_status copy_staged(const mp_cuda_place *place, char *dst, const char *src, size_t bytes) {
+    if (bytes <= MP_CUDA_POKE_BYTES) return mp_cuda_poke(place, dst, src, bytes);
+    for (size_t at = 0; at < bytes; at += PIECE_BYTES) {
+        size_t n = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
+        void *piece;
+        cudaEvent_t event;
+        MP_TRY(next_piece(place, &piece, &event));
+        memcpy(piece, src + at, n);
+        MP_CUDA_TRY(cudaMemcpyAsync(dst + at, piece, n, cudaMemcpyHostToDevice, place->stream));
+        MP_CUDA_TRY(cudaEventRecord(event, place->stream));
+    }
+    return MP_OK;
 }
 
 static mp_status copy(mp_device device, void *dst, const void *src, size_t bytes, bool to_host, bool from_host, bool wait) {
-    enum cudaMemcpyKind kind = to_host     ? cudaMemcpyDeviceToHost
-                               : from_host ? cudaMemcpyHostToDevice
-                                           : cudaMemcpyDeviceToDevice;
-    cudaStream_t stream;
-    MP_TRY(mp_cuda_stream(device, &stream));
-    if (bytes) MP_CUDA_TRY(cudaMemcpyAsync(dst, src, bytes, kind, stream));
-    if (wait) MP_CUDA_TRY(cudaStreamSynchronize(stream));
-    return MP_OK;
+    mp_cuda_place place;
+    MP_TRY(mp_cuda_enter(device, &place));
+    if (bytes && from_host) MP_TRY(copy_staged(&place, dst, src, bytes));
+    else if (bytes)
+        MP_CUDA_TRY(cudaMemcpyAsync(dst, src, bytes, to_host ? cudaMemcpyDeviceToHost : cudaMemcpyDefault, place.stream));
+    if (!wait && !wait_each) return MP_OK;
+    MP_CUDA_TRY(cudaStreamSynchronize(place.stream));
+    return mp_cuda_look(device);
 }
 
-static mp_status synchronize(mp_device device) {
-    cudaStream_t stream;
-    MP_TRY(mp_cuda_stream(device, &stream));
-    MP_CUDA_TRY(cudaStreamSynchronize(stream));
-    return MP_OK;
+/* ---- what is there ---- */
+
+static size_t append(char *json, size_t capacity, size_t used, const char *format, ...) {
+    if (used >= capacity) return used;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(json + used, capacity - used, format, args);
+    va_end(args);
+    return used + (size_t)(n < 0 ? 0 : n);
 }
 
-/* JSON: the versions, and name, compute capability and bytes of each device. */
+/* Whether a chip computes in a dtype itself, and what it does if not. Products are by the tensor cores. */
+static const char *arithmetic(mp_dtype dtype, int capability) {
+    switch (dtype) {
+    case MP_FLOAT16: return "native";
+    case MP_BFLOAT16: return capability >= 80 ? "native" : "emulated: products in float32 before compute capability 8.0";
+    case MP_FLOAT8_E4M3FN:
+    case MP_FLOAT8_E5M2:
+        return capability >= 89 ? "storage here; the chip has products" : "storage: products need compute capability 8.9";
+    default: return "native";
+    }
+}
+
+/* JSON: versions, libraries, and of each device name, compute capability, memory and arithmetic by dtype. */
 static mp_status describe(char *json, size_t capacity) {
     int count = 0, driver = 0, runtime = 0;
-    MP_TRY(device_count(&count));
+    MP_TRY(mp_cuda_device_count(&count));
     MP_CUDA_TRY(cudaDriverGetVersion(&driver));
     MP_CUDA_TRY(cudaRuntimeGetVersion(&runtime));
-    size_t used = (size_t)snprintf(json, capacity, "{\"driver\": %d, \"runtime\": %d, \"devices\": [", driver, runtime);
-    for (int i = 0; i < count && used < capacity; i++) {
+    size_t used = append(json, capacity, 0, "{\"driver\": %d, \"runtime\": %d, \"libraries\": ", driver, runtime);
+    used += mp_cuda_library_describe(json + used, capacity > used ? capacity - used : 0);
+    used = append(json, capacity, used, ", \"devices\": [");
+    for (int i = 0; i < count; i++) {
         struct cudaDeviceProp p;
         MP_CUDA_TRY(cudaGetDeviceProperties(&p, i));
-        used += (size_t)snprintf(json + used, capacity - used, "%s{\"name\": \"%s\", \"capability\": \"%d.%d\", "
-                                 "\"bytes\": %zu}", i ? ", " : "", p.name, p.major, p.minor, p.totalGlobalMem);
+        used = append(json, capacity, used,
+                      "%s{\"name\": \"%s\", \"capability\": \"%d.%d\", \"processors\": %d, \"bytes\": %zu, \"dtypes\": {",
+                      i ? ", " : "", p.name, p.major, p.minor, p.multiProcessorCount, p.totalGlobalMem);
+        for (int t = 0; t < MP_DTYPE_COUNT; t++)
+            used = append(json, capacity, used, "%s\"%s\": \"%s\"", t ? ", " : "", mp_dtypes[t].name,
+                          arithmetic((mp_dtype)t, 10 * p.major + p.minor));
+        used = append(json, capacity, used, "}}");
     }
-    if (used < capacity) used += (size_t)snprintf(json + used, capacity - used, "]}");
+    used = append(json, capacity, used, "]}");
     return used < capacity ? MP_OK : mp_fail(MP_ERR_VALUE, "describe: %zu bytes are too few", capacity);
 }
+
+/* ---- the table ---- */
 
 /* Every row's kernel, if a file defines it; else the weak name is NULL, and the op says that it has no cuda kernel. */
 #define MP_OP(name, ...) __attribute__((weak)) mp_status mp_cuda_##name(mp_call *call);
@@ -138,12 +233,30 @@ static const mp_backend backend = {
     .name = "cuda",
     .kind = MP_KIND_CUDA,
     .attach = attach,
-    .device_count = device_count,
-    .alloc = allocate,
-    .free = release,
+    .device_count = mp_cuda_device_count,
+    .alloc = mp_cuda_allocate,
+    .free = mp_cuda_release,
     .copy = copy,
-    .synchronize = synchronize,
+    .synchronize = mp_cuda_synchronize,
     .describe = describe,
+    .run = run,
+    .run_list = run_list,
+    .memory = mp_cuda_memory,
+    .empty_cache = mp_cuda_empty_cache,
+    .set_tf32 = mp_cuda_set_tf32,
+    .stream_new = mp_cuda_stream_new,
+    .stream_free = mp_cuda_stream_free,
+    .stream_use = mp_cuda_stream_use,
+    .stream_wait = mp_cuda_stream_wait,
+    .stream_done = mp_cuda_stream_done,
+    .stream_handle = mp_cuda_stream_handle,
+    .event_new = mp_cuda_event_new,
+    .event_free = mp_cuda_event_free,
+    .event_record = mp_cuda_event_record,
+    .event_block = mp_cuda_event_block,
+    .event_wait = mp_cuda_event_wait,
+    .event_done = mp_cuda_event_done,
+    .event_elapsed = mp_cuda_event_elapsed,
 #define MP_OP(name, ...) .kernels[MP_OP_##name] = mp_cuda_##name,
 #include "ops.def"
 #undef MP_OP

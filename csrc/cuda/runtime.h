@@ -17,20 +17,25 @@ extern "C" {
 
 /* A stream with the memory that is reused in its order. The first lane of a device is the one that all threads share. */
 typedef struct mp_cuda_lane mp_cuda_lane;
+/* Where kernels report an input that was wrong, see fault.cuh. */
+typedef struct mp_cuda_fault mp_cuda_fault;
 
 /* Where the calling thread's work on a device goes. */
 typedef struct mp_cuda_place {
     cudaStream_t stream;
     mp_cuda_lane *lane;
-    int index;          /* of the device, as CUDA counts */
-    int processors;     /* streaming multiprocessors */
-    struct mp_cuda_fault *fault; /* device address of the device's fault report */
+    mp_cuda_fault *fault; /* in device memory */
+    int index;            /* of the device, as CUDA counts */
+    int processors;       /* streaming multiprocessors */
 } mp_cuda_place;
 
 /* The thread's place on `device`, which is made current. MP_ERR_DEVICE in a forked child, where CUDA cannot be used. */
 mp_status mp_cuda_enter(mp_device device, mp_cuda_place *out);
-/* Short form for kernels. */
-mp_status mp_cuda_stream(mp_device device, cudaStream_t *out);
+/* The lane that the thread uses on a device it has entered. */
+mp_cuda_lane *mp_cuda_lane_of(mp_device device);
+cudaStream_t mp_cuda_lane_stream(const mp_cuda_lane *lane);
+/* What kernels have reported since the last look: MP_ERR_INDEX with its text, once. Costs one read of host memory. */
+mp_status mp_cuda_look(mp_device device);
 
 /* MP_OK, or MP_ERR_DEVICE "what: CUDA's name and text of the error". */
 mp_status mp_cuda_check(cudaError_t error, const char *what);
@@ -44,15 +49,6 @@ mp_status mp_cuda_check(cudaError_t error, const char *what);
  * its scratch as soon as its kernels are launched. */
 mp_status mp_cuda_scratch(const mp_cuda_place *place, size_t bytes, void **out);
 void mp_cuda_scratch_free(const mp_cuda_place *place, void *data, size_t bytes);
-
-/* ---- faults: a kernel that meets an index out of range reads nothing, and reports it ---- */
-
-/* In host memory that the device can write; the host looks at `op` before each call and when it waits. */
-typedef struct mp_cuda_fault {
-    volatile int op;      /* 1 + mp_op, 0: none */
-    int taken;            /* unused on the host */
-    int64_t value, position, extent;
-} mp_cuda_fault;
 
 #ifdef __cplusplus
 }

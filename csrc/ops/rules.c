@@ -211,10 +211,11 @@ mp_array *mp_chain_full(mp_chain *c, const mp_spec *spec, double value) {
 }
 
 mp_array *mp_chain_number(mp_chain *c, double value) {
-    mp_spec spec = {.dtype = MP_FLOAT32};
-    mp_array *y = mp_chain_full(c, &spec, value);
+    if (!ready(c)) return NULL;
+    mp_array *y = NULL;
+    mp_status status = mp_array_scalar(MP_FLOAT32, value, &y);
     if (y) y->weak = true;
-    return y;
+    return hold(c, status, y);
 }
 
 mp_array *mp_chain_sum(mp_chain *c, mp_array *x, int n_axes, const int64_t *axes) {

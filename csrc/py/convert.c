@@ -192,12 +192,25 @@ void mp_py_load_cuda(void) {
     PyObject *path = mp_py->cuda_path;
     if (!path) return;
     mp_py->cuda_path = NULL;
-    PyObject *bytes = PyUnicode_EncodeFSDefault(path);
-    if (bytes)
-        mp_cuda_load(PyBytes_AS_STRING(bytes)); /* what went wrong shows where the device is used */
-    else PyErr_Clear();
-    Py_XDECREF(bytes);
+    mp_py_load_cuda_from(path);
+    PyErr_Clear(); /* what went wrong shows where the device is used */
     Py_DECREF(path);
+}
+
+mp_status mp_py_load_cuda_from(PyObject *path) {
+    PyObject *folders = PySys_GetObject("path"), *colon = PyUnicode_FromString(":");
+    PyObject *joined = colon && folders ? PyUnicode_Join(colon, folders) : NULL;
+    PyErr_Clear(); /* sys.path may hold anything */
+    PyObject *file = PyUnicode_EncodeFSDefault(path);
+    PyObject *text = joined ? PyUnicode_EncodeFSDefault(joined) : NULL;
+    mp_status status = MP_ERR_VALUE;
+    if (file)
+        status = mp_cuda_load(PyBytes_AS_STRING(file), text ? PyBytes_AS_STRING(text) : "");
+    Py_XDECREF(colon);
+    Py_XDECREF(joined);
+    Py_XDECREF(file);
+    Py_XDECREF(text);
+    return status;
 }
 
 /* "cuda" or "cuda:12" */
@@ -213,8 +226,12 @@ static bool parse_cuda(const char *text, mp_device *out) {
     return !*at;
 }
 
+static _Thread_local mp_device default_device = MP_CPU;
+mp_device mp_py_default_device(void) { return default_device; }
+void mp_py_set_default_device(mp_device device) { default_device = device; }
+
 int mp_py_device(const char *op, PyObject *object, mp_device *out) {
-    *out = MP_CPU;
+    *out = object == Py_None ? default_device : MP_CPU;
     if (object == Py_None || object == mp_py->devices[MP_CPU]) return 0;
     if (!PyUnicode_Check(object)) return wrong_type(op, "device", object, "the name of a device");
     const char *text = PyUnicode_AsUTF8(object);
@@ -242,17 +259,12 @@ PyObject *mp_py_device_object(mp_device device) {
 /* ---- arrays ---- */
 
 /* A 0-d array of one element's bytes. */
-static mp_status number_array(mp_device device, mp_dtype dtype, const void *bytes, mp_array **out) {
+/* On the CPU, whatever device its partners are on: see MP_NUMBERS. */
+static mp_status number_array(mp_dtype dtype, const void *bytes, mp_array **out) {
     mp_spec spec = {.dtype = (int8_t)dtype};
-    mp_array *a, *there;
+    mp_array *a;
     MP_TRY(mp_array_new(MP_CPU, &spec, &a));
     memcpy(mp_data(a), bytes, mp_dtypes[dtype].bytes);
-    if (device != MP_CPU) {
-        mp_status status = mp_array_to_device(a, device, &there);
-        mp_array_unref(a);
-        MP_TRY(status);
-        a = there;
-    }
     a->weak = true;
     *out = a;
     return MP_OK;
@@ -269,26 +281,26 @@ static int float_number(double value, const mp_py_partner *partner, mp_array **o
     mp_dtype dtype = wide ? MP_FLOAT64 : partner->any ? MP_FLOAT32 : open;
     double bytes = 0;
     mp_store_double(dtype, &bytes, value);
-    return mp_py_check(number_array(partner->device, dtype, &bytes, out));
+    return mp_py_check(number_array(dtype, &bytes, out));
 }
 
 int mp_py_number(const char *op, PyObject *object, const mp_py_partner *partner, mp_array **out) {
     if (PyFloat_Check(object)) return float_number(PyFloat_AS_DOUBLE(object), partner, out);
     if (PyBool_Check(object)) {
         uint8_t value = object == Py_True;
-        return mp_py_check(number_array(partner->device, MP_BOOL, &value, out));
+        return mp_py_check(number_array(MP_BOOL, &value, out));
     }
     int overflow;
     long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
     if (value == -1 && !overflow && PyErr_Occurred()) return -1;
     if (!overflow) {
         int64_t bytes = value;
-        return mp_py_check(number_array(partner->device, MP_INT64, &bytes, out));
+        return mp_py_check(number_array(MP_INT64, &bytes, out));
     }
     if (overflow > 0 && partner->uint64) {
         uint64_t bits = PyLong_AsUnsignedLongLong(object);
         if (!PyErr_Occurred())
-            return mp_py_check(number_array(partner->device, MP_UINT64, &bits, out));
+            return mp_py_check(number_array(MP_UINT64, &bits, out));
         PyErr_Clear();
     }
     PyErr_Format(PyExc_OverflowError, "%s: a Python integer does not fit in %s", op,

@@ -240,6 +240,26 @@ static PyObject *reset_peak(PyObject *module, PyObject *object) {
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(default_device_doc, "default_device()\n--\n\nWhere the thread's new arrays go.\n\n"
+                                 "Returns\n-------\nstr\n    The CPU at first.");
+static PyObject *default_device(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return mp_py_device_object(mp_py_default_device());
+}
+
+PyDoc_STRVAR(set_default_device_doc,
+             "set_default_device(device, /)\n--\n\nChanges where the thread's new arrays go.\n\n"
+             "Parameters\n----------\ndevice : str\n    A device that is there.");
+static PyObject *set_default_device(PyObject *module, PyObject *object) {
+    (void)module;
+    mp_device device;
+    const mp_backend *backend;
+    if (mp_py_device("set_default_device", object, &device) < 0) return NULL;
+    if (mp_py_check(mp_backend_of(device, &backend)) < 0) return NULL;
+    mp_py_set_default_device(device);
+    Py_RETURN_NONE;
+}
+
 /* ---- the installation ---- */
 
 /* What the CUDA backend found, as JSON text, and the number of its devices. */
@@ -281,11 +301,12 @@ PyDoc_STRVAR(cuda_load_doc, "cuda_load(path, /)\n--\n\nLoads the CUDA library fr
                             "no device, or the library does not fit.");
 static PyObject *cuda_load(PyObject *module, PyObject *object) {
     (void)module;
-    PyObject *bytes;
-    if (!PyUnicode_FSConverter(object, &bytes)) return NULL;
+    PyObject *path;
+    if (!PyUnicode_FSDecoder(object, &path)) return NULL;
     Py_CLEAR(mp_py->cuda_path);
-    mp_status status = mp_cuda_load(PyBytes_AS_STRING(bytes));
-    Py_DECREF(bytes);
+    mp_status status = mp_py_load_cuda_from(path);
+    Py_DECREF(path);
+    if (status == MP_ERR_VALUE && PyErr_Occurred()) return NULL;
     return status == MP_OK ? Py_NewRef(Py_None) : mp_py_raise(status);
 }
 
@@ -339,6 +360,8 @@ PyMethodDef mp_py_info_functions[] = {
     {"get_num_threads", get_num_threads, METH_NOARGS, get_num_threads_doc},
     {"memory_stats", memory_stats, METH_O, memory_stats_doc},
     {"reset_peak", reset_peak, METH_O, reset_peak_doc},
+    {"default_device", default_device, METH_NOARGS, default_device_doc},
+    {"set_default_device", set_default_device, METH_O, set_default_device_doc},
     {"info", info, METH_NOARGS, info_doc},
     {"cuda_load", cuda_load, METH_O, cuda_load_doc},
     {"set_device_class", set_device_class, METH_O, set_device_class_doc},

@@ -103,19 +103,21 @@ PyObject *mp_py_tuple(int n, const int64_t *values, int64_t factor);
 int mp_py_dtype(const char *op, PyObject *object, mp_dtype *out);
 int mp_py_dtype_of_descr(const char *op, PyArray_Descr *descr, mp_dtype *out);
 PyObject *mp_py_dtype_object(mp_dtype dtype);
-/* None is the CPU. A text that names CUDA loads its library. */
+/* None is the thread's default device. A text that names CUDA loads its library. */
 int mp_py_device(const char *op, PyObject *object, mp_device *out);
 PyObject *mp_py_device_object(mp_device device);
+mp_device mp_py_default_device(void); /* of the thread: where new arrays go, the CPU at first */
+void mp_py_set_default_device(mp_device device);
 void mp_py_load_cuda(void);
+/* The same from a path; Python's folders are searched for NVIDIA's libraries. */
+mp_status mp_py_load_cuda_from(PyObject *path);
 
 /* What the arrays among the operands say about the Python numbers beside them. */
 typedef struct mp_py_partner {
-    mp_device device;
     bool any, floating, float64, uint64;
 } mp_py_partner;
 static inline void mp_py_meet(mp_py_partner *partner, const mp_array *a) {
     partner->any = true;
-    partner->device = mp_array_device(a);
     partner->floating |= mp_is_float((mp_dtype)a->dtype);
     partner->float64 |= a->dtype == MP_FLOAT64;
     partner->uint64 |= a->dtype == MP_UINT64;
@@ -183,7 +185,8 @@ int mp_py_set_grad(PyObject *self, PyObject *value, void *unused);
 int mp_py_rows_init(PyObject *module); /* call.c */
 int mp_py_hooks_init(PyObject *module);
 extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
-    mp_py_node_functions[], mp_py_amp_functions[], mp_py_info_functions[];
+    mp_py_node_functions[], mp_py_amp_functions[], mp_py_info_functions[],
+    mp_py_cuda_functions[];
 
 #define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
 

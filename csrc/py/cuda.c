@@ -1,0 +1,255 @@
+/* GPUs as mixprec.cuda wraps them: waiting, memory, streams and events. Streams and events are integers here, the backend's
+ * pointers; their classes and who frees them are Python's. A call that waits lets go of the GIL. */
+#include "py.h"
+
+/* ---- arguments ---- */
+
+/* The backend of args[0], the name of a GPU. */
+static int backend_of(const char *op, PyObject *name, mp_device *device, const mp_backend **backend) {
+    if (mp_py_device(op, name, device) < 0) return -1;
+    if (*device != MP_CPU) return mp_py_check(mp_backend_of(*device, backend));
+    PyErr_Format(PyExc_ValueError, "%s: the device is %R, a GPU is wanted", op, name);
+    return -1;
+}
+
+static int pointer(PyObject *object, void **out) {
+    *out = PyLong_AsVoidPtr(object);
+    return !*out && PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *nothing(mp_status status) {
+    return mp_py_check(status) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* The start of every function here: how many arguments, the backend, and a pointer in args[1] where there is one. */
+typedef struct opened {
+    mp_device device;
+    const mp_backend *backend;
+    void *first, *second; /* args[1] and args[2], where they are pointers */
+} opened;
+
+static int open_call(const char *op, PyObject *const *args, Py_ssize_t n, Py_ssize_t wanted, int pointers, opened *o) {
+    if (mp_py_count(op, n, wanted) < 0 || backend_of(op, args[0], &o->device, &o->backend) < 0) return -1;
+    if (pointers > 0 && pointer(args[1], &o->first) < 0) return -1;
+    return pointers > 1 ? pointer(args[2], &o->second) : 0;
+}
+
+/* ---- the device ---- */
+
+PyDoc_STRVAR(synchronize_doc, "cuda_synchronize(device, /)\n--\n\nWaits for all work of a GPU.\n\n"
+                              "Parameters\n----------\ndevice : str\n    A GPU.");
+static PyObject *synchronize(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    mp_status status;
+    if (open_call("synchronize", args, n, 1, 0, &o) < 0) return NULL;
+    void *token = mp_long_work_begin();
+    status = o.backend->synchronize(o.device);
+    mp_long_work_end(token);
+    return nothing(status);
+}
+
+PyDoc_STRVAR(memory_doc, "cuda_memory(device, /)\n--\n\nBytes of a GPU.\n\nParameters\n----------\ndevice : str\n    A GPU.\n\n"
+                         "Returns\n-------\ntuple of int\n    Taken from the driver, of these kept for reuse, free at the "
+                         "driver, and in all.");
+static PyObject *memory(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    mp_memory_info info;
+    if (open_call("memory", args, n, 1, 0, &o) < 0) return NULL;
+    if (mp_py_check(o.backend->memory(o.device, &info)) < 0) return NULL;
+    return Py_BuildValue("(nnnn)", (Py_ssize_t)info.reserved, (Py_ssize_t)info.cached, (Py_ssize_t)info.free,
+                         (Py_ssize_t)info.total);
+}
+
+PyDoc_STRVAR(empty_cache_doc, "cuda_empty_cache(device, /)\n--\n\nGives the driver the memory that no array uses.\n\n"
+                              "Parameters\n----------\ndevice : str\n    A GPU.");
+static PyObject *empty_cache(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("empty_cache", args, n, 1, 0, &o) < 0) return NULL;
+    void *token = mp_long_work_begin();
+    mp_status status = o.backend->empty_cache(o.device);
+    mp_long_work_end(token);
+    return nothing(status);
+}
+
+PyDoc_STRVAR(set_tf32_doc, "cuda_set_tf32(device, on, /)\n--\n\nWhether float32 products may round their inputs to TF32.\n\n"
+                           "Parameters\n----------\ndevice : str\n    A GPU; it holds for all.\non : bool\n    Whether.");
+static PyObject *set_tf32(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    bool on;
+    if (open_call("set_tf32", args, n, 2, 0, &o) < 0 || mp_py_bool("set_tf32", "on", args[1], &on) < 0) return NULL;
+    o.backend->set_tf32(on);
+    Py_RETURN_NONE;
+}
+
+/* ---- streams ---- */
+
+PyDoc_STRVAR(stream_new_doc, "cuda_stream_new(device, priority, /)\n--\n\nA new stream.\n\n"
+                             "Parameters\n----------\ndevice : str\n    A GPU.\npriority : int\n    Lower ones go first.\n\n"
+                             "Returns\n-------\nint\n    For the functions here.");
+static PyObject *stream_new(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    int64_t priority;
+    void *stream;
+    if (open_call("Stream", args, n, 2, 0, &o) < 0 || mp_py_int("Stream", "priority", args[1], &priority) < 0) return NULL;
+    if (mp_py_check(o.backend->stream_new(o.device, (int)priority, &stream)) < 0) return NULL;
+    return PyLong_FromVoidPtr(stream);
+}
+
+PyDoc_STRVAR(stream_free_doc, "cuda_stream_free(device, stream, /)\n--\n\nLets a stream be used anew.\n\n"
+                              "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.");
+static PyObject *stream_free(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("Stream", args, n, 2, 1, &o) < 0) return NULL;
+    o.backend->stream_free(o.first);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(stream_use_doc, "cuda_stream_use(device, stream, /)\n--\n\nMakes a stream the thread's on a GPU.\n\n"
+                             "Parameters\n----------\ndevice : str\n    A GPU.\nstream : int\n    0: the one all threads share.\n\n"
+                             "Returns\n-------\nint\n    The one it was.");
+static PyObject *stream_use(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    void *before;
+    if (open_call("stream", args, n, 2, 1, &o) < 0) return NULL;
+    if (mp_py_check(o.backend->stream_use(o.device, o.first, &before)) < 0) return NULL;
+    return PyLong_FromVoidPtr(before);
+}
+
+PyDoc_STRVAR(stream_wait_doc, "cuda_stream_wait(device, stream, /)\n--\n\nWaits for the work of a stream.\n\n"
+                              "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.");
+static PyObject *stream_wait(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("Stream.synchronize", args, n, 2, 1, &o) < 0) return NULL;
+    void *token = mp_long_work_begin();
+    mp_status status = o.backend->stream_wait(o.first);
+    mp_long_work_end(token);
+    return nothing(status);
+}
+
+PyDoc_STRVAR(stream_done_doc, "cuda_stream_done(device, stream, /)\n--\n\nWhether a stream has no work left.\n\n"
+                              "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.\n\n"
+                              "Returns\n-------\nbool\n    Without waiting.");
+static PyObject *stream_done(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    bool done;
+    if (open_call("Stream.query", args, n, 2, 1, &o) < 0) return NULL;
+    return mp_py_check(o.backend->stream_done(o.first, &done)) < 0 ? NULL : PyBool_FromLong(done);
+}
+
+PyDoc_STRVAR(stream_handle_doc, "cuda_stream_handle(device, stream, /)\n--\n\nThe cudaStream_t of a stream.\n\n"
+                                "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.\n\n"
+                                "Returns\n-------\nint\n    For other libraries.");
+static PyObject *stream_handle(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("Stream", args, n, 2, 1, &o) < 0) return NULL;
+    return PyLong_FromVoidPtr(o.backend->stream_handle(o.first));
+}
+
+/* ---- events ---- */
+
+PyDoc_STRVAR(event_new_doc, "cuda_event_new(device, timing, /)\n--\n\nA new event.\n\n"
+                            "Parameters\n----------\ndevice : str\n    A GPU.\ntiming : bool\n    Whether it keeps the time.\n\n"
+                            "Returns\n-------\nint\n    For the functions here.");
+static PyObject *event_new(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    bool timing;
+    void *event;
+    if (open_call("Event", args, n, 2, 0, &o) < 0 || mp_py_bool("Event", "timing", args[1], &timing) < 0) return NULL;
+    if (mp_py_check(o.backend->event_new(o.device, timing, &event)) < 0) return NULL;
+    return PyLong_FromVoidPtr(event);
+}
+
+PyDoc_STRVAR(event_free_doc, "cuda_event_free(device, event, /)\n--\n\nFrees an event.\n\n"
+                             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.");
+static PyObject *event_free(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("Event", args, n, 2, 1, &o) < 0) return NULL;
+    o.backend->event_free(o.first);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(event_record_doc, "cuda_event_record(device, event, stream, /)\n--\n\nMarks a stream's place with an event.\n\n"
+                               "Parameters\n----------\ndevice : str\n    Their GPU.\nevent, stream : int\n    Which.");
+static PyObject *event_record(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("Event.record", args, n, 3, 2, &o) < 0) return NULL;
+    return nothing(o.backend->event_record(o.first, o.second));
+}
+
+PyDoc_STRVAR(event_block_doc, "cuda_event_block(device, event, stream, /)\n--\n\nMakes a stream wait for an event.\n\n"
+                              "Parameters\n----------\ndevice : str\n    Their GPU.\nevent, stream : int\n    Which.");
+static PyObject *event_block(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("Event.wait", args, n, 3, 2, &o) < 0) return NULL;
+    return nothing(o.backend->event_block(o.first, o.second));
+}
+
+PyDoc_STRVAR(event_wait_doc, "cuda_event_wait(device, event, /)\n--\n\nWaits for an event.\n\n"
+                             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.");
+static PyObject *event_wait(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("Event.synchronize", args, n, 2, 1, &o) < 0) return NULL;
+    void *token = mp_long_work_begin();
+    mp_status status = o.backend->event_wait(o.first);
+    mp_long_work_end(token);
+    return nothing(status);
+}
+
+PyDoc_STRVAR(event_done_doc, "cuda_event_done(device, event, /)\n--\n\nWhether the work before an event is done.\n\n"
+                             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.\n\n"
+                             "Returns\n-------\nbool\n    Without waiting.");
+static PyObject *event_done(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    bool done;
+    if (open_call("Event.query", args, n, 2, 1, &o) < 0) return NULL;
+    return mp_py_check(o.backend->event_done(o.first, &done)) < 0 ? NULL : PyBool_FromLong(done);
+}
+
+PyDoc_STRVAR(event_elapsed_doc, "cuda_event_elapsed(device, begin, end, /)\n--\n\nThe time between two events.\n\n"
+                                "Parameters\n----------\ndevice : str\n    Their GPU.\nbegin, end : int\n    Timing events.\n\n"
+                                "Returns\n-------\nfloat\n    Milliseconds.");
+static PyObject *event_elapsed(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    float milliseconds;
+    if (open_call("Event.elapsed_time", args, n, 3, 2, &o) < 0) return NULL;
+    if (mp_py_check(o.backend->event_elapsed(o.first, o.second, &milliseconds)) < 0) return NULL;
+    return PyFloat_FromDouble((double)milliseconds);
+}
+
+PyMethodDef mp_py_cuda_functions[] = {
+    {"cuda_synchronize", MP_PY_FAST(synchronize), METH_FASTCALL, synchronize_doc},
+    {"cuda_memory", MP_PY_FAST(memory), METH_FASTCALL, memory_doc},
+    {"cuda_empty_cache", MP_PY_FAST(empty_cache), METH_FASTCALL, empty_cache_doc},
+    {"cuda_set_tf32", MP_PY_FAST(set_tf32), METH_FASTCALL, set_tf32_doc},
+    {"cuda_stream_new", MP_PY_FAST(stream_new), METH_FASTCALL, stream_new_doc},
+    {"cuda_stream_free", MP_PY_FAST(stream_free), METH_FASTCALL, stream_free_doc},
+    {"cuda_stream_use", MP_PY_FAST(stream_use), METH_FASTCALL, stream_use_doc},
+    {"cuda_stream_wait", MP_PY_FAST(stream_wait), METH_FASTCALL, stream_wait_doc},
+    {"cuda_stream_done", MP_PY_FAST(stream_done), METH_FASTCALL, stream_done_doc},
+    {"cuda_stream_handle", MP_PY_FAST(stream_handle), METH_FASTCALL, stream_handle_doc},
+    {"cuda_event_new", MP_PY_FAST(event_new), METH_FASTCALL, event_new_doc},
+    {"cuda_event_free", MP_PY_FAST(event_free), METH_FASTCALL, event_free_doc},
+    {"cuda_event_record", MP_PY_FAST(event_record), METH_FASTCALL, event_record_doc},
+    {"cuda_event_block", MP_PY_FAST(event_block), METH_FASTCALL, event_block_doc},
+    {"cuda_event_wait", MP_PY_FAST(event_wait), METH_FASTCALL, event_wait_doc},
+    {"cuda_event_done", MP_PY_FAST(event_done), METH_FASTCALL, event_done_doc},
+    {"cuda_event_elapsed", MP_PY_FAST(event_elapsed), METH_FASTCALL, event_elapsed_doc},
+    {NULL, NULL, 0, NULL},
+};
