@@ -1,6 +1,6 @@
 /* Prints what the CPU can do at most, as JSON: float32 GFLOP/s of fused multiply-adds that stay in
- * registers, and GB/s of a copy of large arrays (bytes read plus bytes written). Usage: peak THREADS.
- * Built by conftest.py with -march=native. */
+ * registers, and GB/s of a copy of large arrays (bytes read plus bytes written). Usage: peak
+ * THREADS. Built by conftest.py with -march=native. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

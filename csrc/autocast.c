@@ -1,5 +1,5 @@
-/* Autocast: the stack of regions of a thread, the policy of each op in them, and the one place where inputs are lowered.
- * Which ops are lowered by default is data in ops.def. */
+/* Autocast: the stack of regions of a thread, the policy of each op in them, and the one place
+ * where inputs are lowered. Which ops are lowered by default is data in ops.def. */
 #include "mp.h"
 
 #include <stdatomic.h>
@@ -16,11 +16,14 @@ typedef struct region {
 } region;
 static _Thread_local region *innermost;
 static _Thread_local int depth;
-/* Backward is running: nodes know their dtypes. A region entered meanwhile, by a rule written in Python, holds. */
+/* Backward is running: nodes know their dtypes. A region entered meanwhile, by a rule written in
+ * Python, holds. */
 static _Thread_local bool suspended;
 static _Atomic uint64_t entries;
 
-const mp_autocast *mp_autocast_current(void) { return innermost && !suspended ? &innermost->state : NULL; }
+const mp_autocast *mp_autocast_current(void) {
+    return innermost && !suspended ? &innermost->state : NULL;
+}
 int mp_autocast_depth(void) { return depth; }
 
 bool mp_autocast_suspend(bool suspend) {
@@ -29,14 +32,18 @@ bool mp_autocast_suspend(bool suspend) {
     return before;
 }
 
-mp_dtype mp_autocast_default_dtype(int kind) { return kind == MP_KIND_CPU ? MP_BFLOAT16 : MP_FLOAT16; }
+mp_dtype mp_autocast_default_dtype(int kind) {
+    return kind == MP_KIND_CPU ? MP_BFLOAT16 : MP_FLOAT16;
+}
 
 void mp_autocast_set_preset(mp_autocast *state, mp_preset preset) {
     state->preset = preset;
     for (int kind = 0; kind < MP_KIND_COUNT; kind++) {
         /* "torch" means PyTorch's lists of the op's own device */
-        mp_preset column = preset == MP_PRESET_TORCH && kind == MP_KIND_CUDA ? MP_PRESET_TORCH_CUDA : preset;
-        for (int op = 0; op < MP_OP_COUNT; op++) state->policy[kind][op] = mp_op_rows[op].policy[column];
+        mp_preset column =
+            preset == MP_PRESET_TORCH && kind == MP_KIND_CUDA ? MP_PRESET_TORCH_CUDA : preset;
+        for (int op = 0; op < MP_OP_COUNT; op++)
+            state->policy[kind][op] = mp_op_rows[op].policy[column];
     }
 }
 
@@ -47,7 +54,8 @@ mp_status mp_autocast_push(mp_autocast **out) {
         r->state = innermost->state;
     } else {
         memset(&r->state, 0, sizeof r->state);
-        for (int kind = 0; kind < MP_KIND_COUNT; kind++) r->state.dtype[kind] = (int8_t)mp_autocast_default_dtype(kind);
+        for (int kind = 0; kind < MP_KIND_COUNT; kind++)
+            r->state.dtype[kind] = (int8_t)mp_autocast_default_dtype(kind);
         r->state.shadows = true;
         r->state.entry = atomic_fetch_add(&entries, 1) + 1;
         mp_autocast_set_preset(&r->state, MP_PRESET_MIXPREC);
@@ -72,16 +80,19 @@ void mp_autocast_pop(void) {
 
 /* ---- lowering ---- */
 
-/* `narrow` is the copy of leaf array `whole`; gives the part of it that `part`, a view of whole, is of whole. */
-static mp_status same_view_of(mp_array *narrow, const mp_array *whole, const mp_array *part, mp_array **out) {
-    return mp_array_over(narrow->storage, (mp_dtype)narrow->dtype, part->ndim, part->shape, part->strides,
-                         part->offset - whole->offset + narrow->offset, out);
+/* `narrow` is the copy of leaf array `whole`; gives the part of it that `part`, a view of whole, is
+ * of whole. */
+static mp_status same_view_of(mp_array *narrow, const mp_array *whole, const mp_array *part,
+                              mp_array **out) {
+    return mp_array_over(narrow->storage, (mp_dtype)narrow->dtype, part->ndim, part->shape,
+                         part->strides, part->offset - whole->offset + narrow->offset, out);
 }
 
 /* The parameter that `a` is or is a view of, if narrow copies of it are kept. */
 static mp_array *shadowed(mp_array *a) {
     mp_array *whole = a->base ? a->base : a;
-    if (!whole->edge.leaf || whole->edge.node || !whole->contiguous || whole->dtype == MP_FLOAT64) return NULL;
+    if (!whole->edge.leaf || whole->edge.node || !whole->contiguous || whole->dtype == MP_FLOAT64)
+        return NULL;
     return whole;
 }
 
@@ -114,8 +125,8 @@ mp_status mp_autocast_lower(mp_call *call, mp_dtype to, mp_array **cast) {
     const mp_autocast *state = mp_autocast_current();
     for (int i = 0; i < call->n_in; i++) {
         mp_array *a = call->in[i];
-        if (!a || !mp_is_float((mp_dtype)a->dtype) || a->dtype == MP_FLOAT64 || a->dtype == (int8_t)to ||
-            mp_is_float8((mp_dtype)a->dtype))
+        if (!a || !mp_is_float((mp_dtype)a->dtype) || a->dtype == MP_FLOAT64 ||
+            a->dtype == (int8_t)to || mp_is_float8((mp_dtype)a->dtype))
             continue;
         MP_TRY(lower(a, to, state->shadows, &cast[i]));
     }

@@ -17,8 +17,8 @@ typedef struct slot {
     int n;
     bool needed;  /* false: gathered only because an input of the run asks for it */
     int8_t dtype; /* of a leaf's gradient */
-    mp_array *
-        *sums; /* n of them, NULL until something came; float32 once two narrow ones were added */
+    /* n of them, NULL until something came; float32 once two narrow ones were added */
+    mp_array **sums;
     mp_array *one; /* room for n == 1 */
 } slot;
 

@@ -198,8 +198,8 @@ static mp_status rescale(mp_array **grad, mp_array *from, mp_array *to) {
 static mp_status add_gradients(mp_array *old, mp_array *grad, mp_dtype dtype, mp_array **out) {
     if (!mp_grad_enabled() && !old->storage->read_only) {
         mp_array *in[2] = {old, grad};
-        MP_TRY(mp_op_call_into(MP_OP_add, 2, in, NULL,
-                               old)); /* loads and adds in float32, stores once */
+        /* loads and adds in float32, stores once */
+        MP_TRY(mp_op_call_into(MP_OP_add, 2, in, NULL, old));
         *out = mp_array_ref(old);
         return MP_OK;
     }

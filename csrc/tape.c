@@ -154,8 +154,7 @@ mp_status mp_record(mp_call *call, mp_array *const *edges) {
     return MP_OK;
 }
 
-/* The base of a written view takes a node too: its former self with the view's elements replaced.
- */
+/* The base of a written view takes a node too: its former self, the view's elements replaced. */
 static mp_status record_base_write(mp_array *base, mp_array *view) {
     if (!base->contiguous)
         return mp_fail(MP_ERR_NOT_IMPLEMENTED,

@@ -60,17 +60,17 @@ typedef void (*tile_fn)(int64_t depth, const real *a, const real *b, real *c, in
                                      int64_t ldc, bool add, const real *bias) {                    \
         tile(rows, vecs, depth, a, b, c, ldc, add, bias);                                          \
     }
+/* clang-format off */
 #if defined(__AVX512F__)
 #define EACH_ROWS(F, vecs)                                                                         \
-    F(1, vecs)                                                                                     \
-    F(2, vecs)                                                                                     \
-    F(3, vecs) F(4, vecs) F(5, vecs) F(6, vecs) F(7, vecs) F(8, vecs) F(9, vecs) F(10, vecs)       \
-        F(11, vecs) F(12, vecs) F(13, vecs) F(14, vecs)
+    F(1, vecs) F(2, vecs) F(3, vecs) F(4, vecs) F(5, vecs) F(6, vecs) F(7, vecs)                   \
+    F(8, vecs) F(9, vecs) F(10, vecs) F(11, vecs) F(12, vecs) F(13, vecs) F(14, vecs)
 #elif defined(__AVX2__)
 #define EACH_ROWS(F, vecs) F(1, vecs) F(2, vecs) F(3, vecs) F(4, vecs) F(5, vecs) F(6, vecs)
 #else
 #define EACH_ROWS(F, vecs) F(1, vecs) F(2, vecs) F(3, vecs) F(4, vecs)
 #endif
+/* clang-format on */
 EACH_ROWS(TILE, 1)
 EACH_ROWS(TILE, 2)
 

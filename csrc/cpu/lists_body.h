@@ -99,7 +99,8 @@ static void R(update)(const mp_list_call *call, const mp_list_item *item, int64_
     if (call->list == MP_LIST_sgd) R(sgd)(n, p, g, m, f);
     else R(adam)(n, p, g, m, v, f);
     if (!own) R_STORE(item->param_dtype)(param, p_bytes, p, n);
-    if (item->shadow)
-        R_STORE(item->shadow_dtype)
-        (element(item->shadow, item->shadow_dtype, at), mp_dtypes[item->shadow_dtype].bytes, p, n);
+    if (item->shadow) {
+        void *shadow = element(item->shadow, item->shadow_dtype, at);
+        R_STORE(item->shadow_dtype)(shadow, mp_dtypes[item->shadow_dtype].bytes, p, n);
+    }
 }
