@@ -5,13 +5,9 @@
 #include "blas.h"
 #include "gemm_any.h"
 
-#include <string.h>
-
 enum {
-    MOST_LAUNCHES =
-        4, /* of a stack that is not one batch; with more, operands are copied to make it one */
-    FEW_ROWS =
-        128, /* products with fewer rows are joined, at the price of a copy, where they share b */
+    MOST_LAUNCHES = 4,  /* of a stack; with more, operands are copied to make it one batch */
+    FEW_ROWS = 128,     /* products with fewer rows and one b are joined, at the price of a copy */
     MOST_BATCH = 65535, /* in one launch */
     ALIGNMENT = 16,     /* of a bias, in bytes */
     ROOMS = 4,
@@ -130,8 +126,8 @@ static bool breaks_batch(const mp_cuda_stack *s, const mp_cuda_matrix *x) {
     return broken;
 }
 
-/* Copies an operand to scratch in `dtype`, rows contiguous (columns if they were), each item once.
- */
+/* Copies an operand to scratch in `dtype`, each item once; rows become contiguous, or columns where
+ * they were and by_rows is false. */
 static mp_status copy_operand(job *j, mp_cuda_matrix *x, int64_t rows, int64_t cols, mp_dtype dtype,
                               bool by_rows) {
     int64_t shape[MP_MAX_DIMS + 2], strides[MP_MAX_DIMS + 2], size = rows * cols;
@@ -320,8 +316,8 @@ static int64_t stacked_stride(const mp_array *a, int ndim, int d) {
     return own > 0 && at >= 0 && a->shape[at] != 1 ? a->strides[at] : 0;
 }
 
-/* y = a @ b, as NumPy's matmul: 1-D operands are a row and a column, leading dimensions broadcast.
- */
+/* y = a @ b, as NumPy's matmul: 1-D operands are a row and a column, leading dimensions are
+ * broadcast. */
 mp_status mp_cuda_matmul(mp_call *call) {
     const mp_array *a = call->in[0], *b = call->in[1];
     job j = {.s = {.m = 1, .n = 1, .a = matrix_of(a), .b = matrix_of(b)}};
