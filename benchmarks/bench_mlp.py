@@ -48,15 +48,15 @@ def test_training_step(benchmark, peak, count):
         play(benchmark, Contest(runs, bars, limit, info=info))
 
 
-def mixprec_step(x, y, dtype):
+def mixprec_step(x, y, dtype, sizes=SIZES, device="cpu"):
     """A training step as a user writes it; dtype: of autocast, None: none."""
     layers = []
-    for i, o in itertools.pairwise(SIZES):
+    for i, o in itertools.pairwise(sizes):
         layers += [nn.Linear(i, o), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
+    model = nn.Sequential(*layers[:-1]).to(device)
     optimizer = optim.Adam(model.parameters(), lr=RATE)
-    scaler = mp.GradScaler(enabled=dtype == "float16")
-    x, y = mp.array(x), mp.array(y)
+    scaler = mp.GradScaler(device, enabled=dtype == "float16")
+    x, y = mp.array(x).to(device), mp.array(y).to(device)
 
     def step():
         optimizer.zero_grad()
