@@ -196,10 +196,10 @@ __global__ void scaler_update(mp_scaler *scaler, double growth, double backoff, 
 }
 
 extern "C" mp_status mp_cuda_list_scaler_update(const mp_list_call *call) {
-    cudaStream_t stream;
-    MP_TRY(mp_cuda_stream(call->device, &stream));
-    scaler_update<<<1, 1, 0, stream>>>(call->scaler, call->growth_factor, call->backoff_factor,
-                                       call->growth_interval, call->min_scale, call->max_scale,
-                                       call->hysteresis);
+    mp_cuda_place place;
+    MP_TRY(mp_cuda_enter(call->device, &place));
+    scaler_update<<<1, 1, 0, place.stream>>>(call->scaler, call->growth_factor,
+                                             call->backoff_factor, call->growth_interval,
+                                             call->min_scale, call->max_scale, call->hysteresis);
     return MP_CUDA_LAUNCHED();
 }
