@@ -56,7 +56,10 @@ def render(info: dict[str, Any]) -> str:
         ("dtypes", " ".join(info["dtypes"])),
         ("ops", f"{info['ops']} rows"),
     ]
-    rows += [(f"build {key}", _flat(value)) for key, value in info["build"].items()]
+    build = dict(info["build"])
+    if "cuda" in build:
+        rows.append(("build cuda", _built(build.pop("cuda"))))
+    rows += [(f"build {key}", _flat(value)) for key, value in build.items() if value is not None]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
 
@@ -92,9 +95,12 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, int, float, bool, list, tuple, dict))
 
 
+def _built(cuda: dict[str, Any]) -> str:
+    """What the build says of the CUDA library."""
+    if not cuda["built"]:
+        return f"no: {cuda['why_not']}"
+    return f"for {' '.join(cuda['archs'])} by {cuda['nvcc']} {cuda['version']}"
+
+
 def _flat(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return " ".join(str(v) for v in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_flat(v)}" for k, v in value.items())
-    return str(value)
+    return " ".join(value) if isinstance(value, list) else str(value)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+from . import _version
 
 __all__ = ["main"]
 
@@ -14,7 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments (None: the process's); returns the exit status."""
     options = _parser().parse_args(argv)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has gone: nothing to say, nor to whom
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         print(f"mixprec {options.command}: {error}", file=sys.stderr)
         return 1
@@ -24,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mixprec", description="Mixed-precision arrays and training."
     )
+    parser.add_argument("--version", action="version", version=f"mixprec {_version.find()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
     info = commands.add_parser(
@@ -65,6 +75,9 @@ def _info(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from . import demo
 
+    for path in filter(None, (options.plot, options.json)):
+        if not Path(path).absolute().parent.is_dir():
+            raise FileNotFoundError(f"there is no folder for {path}")
     result = demo.run(steps=options.steps, device=options.device)
     print(demo.render(result))
     demo.plot(result, options.plot)

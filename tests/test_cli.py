@@ -1,13 +1,15 @@
 """The command line: info, the demo on few steps, and its errors."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 
 import mixprec as mp
 from helpers import run_python
-from mixprec import cli
+from mixprec import _info, cli
 
 
 def test_info(capsys):
@@ -35,6 +37,38 @@ def test_module_runs():
     assert json.loads(out)["mixprec"]
 
 
+def test_info_tells_of_the_cuda_build():
+    built = {"built": True, "nvcc": "/opt/nvcc", "version": "13.0", "archs": ["80", "90a"]}
+    missing = {"built": False, "why_not": "nvcc was not found"}
+    for cuda, text in (
+        (built, "for 80 90a by /opt/nvcc 13.0"),
+        (missing, "no: nvcc was not found"),
+    ):
+        info = _info.collect()
+        info["build"] = {"sanitize": None, "cuda": cuda}
+        lines = _info.render(info).splitlines()
+        assert lines[-1].split(maxsplit=2) == ["build", "cuda", text]
+        assert not any("sanitize" in line for line in lines)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"mixprec {mp.__version__}\n"
+
+
+def test_output_that_nobody_reads():
+    code = "import sys; from mixprec.cli import main; sys.exit(main(['info']))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=closed, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_bad_arguments(capsys):
     for bad in ([], ["fly"], ["demo", "--steps", "0"], ["demo", "--steps", "x"]):
         with pytest.raises(SystemExit) as stop:
@@ -48,6 +82,13 @@ def test_unknown_device(capsys):
     pytest.importorskip("tqdm")
     assert cli.main(["demo", "--steps", "1", "--device", "tpu"]) == 1
     assert "tpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--plot", "--json"])
+def test_folder_is_looked_for_before_training(option, capsys, tmp_path):
+    path = str(tmp_path / "missing" / "file")
+    assert cli.main(["demo", option, path]) == 1
+    assert capsys.readouterr().err == f"mixprec demo: there is no folder for {path}\n"
 
 
 @pytest.fixture(scope="module")
