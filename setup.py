@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -149,20 +150,27 @@ def version_of(program: str) -> str:
 
 
 @cache
-def headers_hash() -> str:
-    digest = hashlib.sha256()
-    for path in sources("csrc/**/*.h", "csrc/**/*.def", "csrc/**/*.cuh"):
-        digest.update(path.encode() + b"\0" + (ROOT / path).read_bytes())
-    return digest.hexdigest()
+def included(path: Path) -> frozenset[Path]:
+    """The project's headers that a file includes, directly or through others."""
+    found: set[Path] = set()
+    for name in re.findall(r'^\s*#\s*include\s*"([^"]+)"', path.read_text(), re.MULTILINE):
+        for folder in (path.parent, ROOT / "csrc"):
+            header = (folder / name).resolve()
+            if header.is_file():
+                found |= {header, *included(header)}
+                break
+    return frozenset(found)
 
 
 def object_path(item: Object) -> Path:
     digest = hashlib.sha256()
     # NumPy's headers lie elsewhere in every isolated build; extra_key has its version instead
     flags = [flag for flag in item.command if flag != f"-I{numpy.get_include()}"]
-    for text in (headers_hash(), version_of(item.command[0]), item.extra_key, *flags):
+    for text in (version_of(item.command[0]), item.extra_key, *flags):
         digest.update(text.encode() + b"\0")
-    digest.update((ROOT / item.source).read_bytes())
+    source = ROOT / item.source
+    for path in (source, *sorted(included(source))):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return CACHE / f"{item.name}.{digest.hexdigest()[:20]}.o"
 
 

@@ -170,7 +170,7 @@ def set_float32_matmul_precision(precision: str) -> None:
             f"set_float32_matmul_precision: precision is {precision!r}, must be 'highest', 'high' "
             "or 'medium'"
         )
-    if _core.info()["cuda"]:
+    if _core.cuda_device_count():
         _core.cuda_set_tf32("cuda:0", precision != "highest")
 
 

@@ -44,7 +44,7 @@ def device_count() -> int:
     >>> mp.cuda.device_count() > 0 or not mp.cuda.is_available()
     True
     """
-    return int(_core.info().get("cuda_devices", 0))
+    return _core.cuda_device_count()
 
 
 def is_available() -> bool:

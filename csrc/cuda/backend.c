@@ -85,7 +85,7 @@ static void attach(mp_status (*fail)(mp_status code, const char *format, ...), c
 /* Memory of another stream than the thread's is not reused before this stream has passed. */
 static void note_guest(mp_array *a, mp_cuda_lane *lane) {
     mp_storage *s = a->storage;
-    if (s->device == MP_CPU || s->home == lane || s->guest == lane || s->release) return;
+    if (s->device == MP_CPU || s->home == lane || s->guest == (void *)lane || s->release) return;
     s->guest = s->guest ? MP_MANY_GUESTS : (void *)lane;
 }
 
@@ -201,8 +201,13 @@ static mp_status describe(char *json, size_t capacity) {
     MP_CUDA_TRY(cudaDriverGetVersion(&driver));
     MP_CUDA_TRY(cudaRuntimeGetVersion(&runtime));
     size_t used = append(json, capacity, 0, "{\"driver\": %d, \"runtime\": %d, \"libraries\": ", driver, runtime);
-    used += mp_cuda_library_describe(json + used, capacity > used ? capacity - used : 0);
-    used = append(json, capacity, used, ", \"devices\": [");
+    for (int i = 0; i < MP_CUDA_LIBRARIES; i++) {
+        const mp_cuda_library *library = mp_cuda_library_find((mp_cuda_library_id)i);
+        used = append(json, capacity, used, "%s{\"file\": \"%s\", \"path\": \"%s\", \"version\": %ld, \"missing\": \"%s\"}",
+                      i ? ", " : "[", library->file, library->path ? library->path : "", library->version,
+                      library->missing ? library->missing : "");
+    }
+    used = append(json, capacity, used, "], \"devices\": [");
     for (int i = 0; i < count; i++) {
         struct cudaDeviceProp p;
         MP_CUDA_TRY(cudaGetDeviceProperties(&p, i));

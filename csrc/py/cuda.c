@@ -36,6 +36,17 @@ static int open_call(const char *op, PyObject *const *args, Py_ssize_t n, Py_ssi
 
 /* ---- the device ---- */
 
+PyDoc_STRVAR(device_count_doc, "cuda_device_count()\n--\n\nThe number of GPUs that can be used.\n\n"
+                               "Returns\n-------\nint\n    0 without the CUDA library or a driver.");
+static PyObject *device_count(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    const mp_backend *backend;
+    int count = 0;
+    mp_py_load_cuda();
+    if (mp_backend_of((mp_device)1, &backend) == MP_OK && backend->device_count(&count) != MP_OK) count = 0;
+    return PyLong_FromLong(count);
+}
+
 PyDoc_STRVAR(synchronize_doc, "cuda_synchronize(device, /)\n--\n\nWaits for all work of a GPU.\n\n"
                               "Parameters\n----------\ndevice : str\n    A GPU.");
 static PyObject *synchronize(PyObject *module, PyObject *const *args, Py_ssize_t n) {
@@ -234,6 +245,7 @@ static PyObject *event_elapsed(PyObject *module, PyObject *const *args, Py_ssize
 }
 
 PyMethodDef mp_py_cuda_functions[] = {
+    {"cuda_device_count", device_count, METH_NOARGS, device_count_doc},
     {"cuda_synchronize", MP_PY_FAST(synchronize), METH_FASTCALL, synchronize_doc},
     {"cuda_memory", MP_PY_FAST(memory), METH_FASTCALL, memory_doc},
     {"cuda_empty_cache", MP_PY_FAST(empty_cache), METH_FASTCALL, empty_cache_doc},

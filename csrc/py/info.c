@@ -265,7 +265,7 @@ static PyObject *set_default_device(PyObject *module, PyObject *object) {
 /* What the CUDA backend found, as JSON text, and the number of its devices. */
 static int describe_cuda(PyObject *dict) {
     const mp_backend *backend;
-    char text[4096] = "";
+    char text[16384] = "";
     int count = 0;
     bool there =
         mp_backend_of((mp_device)1, &backend) == MP_OK && backend->device_count(&count) == MP_OK;
