@@ -231,3 +231,34 @@ def test_moving_average_of_weights():
 
     for ours, theirs in zip(run(mp, mp.nn), run(torch, torch.nn), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+LOSSES = {
+    "mean": {},
+    "sum": {"reduction": "sum"},
+    "each": {"reduction": "none"},
+    "smoothed": {"label_smoothing": 0.2},
+    "ignoring": {"ignore_index": 1},
+    "weighted": {"weight": np.array([0.5, 2.0, 1.0, 0.1])},
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_of_gradients_of_cross_entropy(name):
+    """What a gradient penalty needs, and the order after it."""
+    values = ARRAY.astype(np.float64)
+
+    def run(t, grad):
+        x = t.asarray(values.copy()).requires_grad_()
+        options = {
+            key: t.asarray(value) if key == "weight" else value
+            for key, value in LOSSES[name].items()
+        }
+        loss = t.nn.functional.cross_entropy(x, t.asarray([0, 1, 2, 3, 1, 0]), **options).sum()
+        (first,) = grad(loss, [x], create_graph=True)
+        (second,) = grad((first**3).sum(), [x], create_graph=True)
+        (third,) = grad((second**2).sum(), [x])
+        return [np.asarray(g.detach()) for g in (first, second, third)]
+
+    for ours, theirs in zip(run(mp, mp.grad), run(torch, torch.autograd.grad), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-15)

@@ -37,17 +37,24 @@ static mp_status pair_dtype(mp_array **x_and_target, mp_dtype *dtype) {
 
 /* ---- losses over classes: axis 1 of x (N, C, d1, ...), axis 0 of x (C,) ---- */
 
+static int class_axis(const mp_array *x) { return x->ndim > 1; }
+
+/* x's shape without the classes. */
+static void rows_of(const mp_array *x, mp_spec *rows) {
+    int axis = class_axis(x);
+    rows->ndim = (int8_t)(x->ndim - 1);
+    for (int i = 0; i < rows->ndim; i++) rows->shape[i] = x->shape[i < axis ? i : i + 1];
+}
+
 /* Checks x and the class weights; *rows gets x's shape without the classes. */
 static mp_status check_classes(const mp_array *x, const mp_array *weight, mp_spec *rows) {
     MP_TRY(mp_rule_want_float(x, "x"));
     if (x->ndim == 0) return mp_fail(MP_ERR_VALUE, "x has 0 dimensions, at least 1 is wanted");
-    int axis = x->ndim > 1;
-    int64_t classes = x->shape[axis];
+    int64_t classes = x->shape[class_axis(x)];
     if (classes == 0)
         return mp_fail(MP_ERR_VALUE, "x of shape %s has 0 classes",
                        mp_shape_text(x->ndim, x->shape));
-    rows->ndim = (int8_t)(x->ndim - 1);
-    for (int i = 0; i < rows->ndim; i++) rows->shape[i] = x->shape[i < axis ? i : i + 1];
+    rows_of(x, rows);
     if (!weight) return MP_OK;
     MP_TRY(mp_rule_want_float(weight, "weight"));
     if (weight->ndim == 1 && weight->shape[0] == classes) return MP_OK;
@@ -104,12 +111,77 @@ mp_status mp_infer_cross_entropy_bwd(mp_call *call) {
     return MP_OK;
 }
 
+/* The log-sum-exp of each row of x, as part of the graph: x - log_softmax(x), the same for each
+ * class. */
+static mp_array *recorded_lse(mp_chain *c, mp_array *x) {
+    x = mp_chain_wide(c, x);
+    if (c->status != MP_OK) return NULL;
+    mp_spec rows;
+    rows_of(x, &rows);
+    mp_attrs attrs = mp_attrs_new();
+    attrs.axis = class_axis(x);
+    mp_array *each = mp_chain2(c, MP_OP_sub, x, mp_chain1(c, MP_OP_log_softmax, x, &attrs), NULL);
+    mp_array *sum = mp_chain_sum(c, each, 1, &attrs.axis);
+    mp_array *mean = mp_chain_scalar(c, MP_OP_mul, sum, 1.0 / (double)x->shape[attrs.axis]);
+    return mp_chain_reshape(c, mean, rows.ndim, rows.shape);
+}
+
 mp_status mp_vjp_cross_entropy(mp_backward *b) {
-    mp_array *in[5] = {b->gy[0], b->in[0], b->in[1], b->in[2], b->out[1]}, *out[MP_MAX_OUT];
     MP_TRY(mp_rule_no_gradient(b, 2, "weight"));
-    MP_TRY(mp_op_call(MP_OP_cross_entropy_bwd, 5, in, b->attrs, out));
-    b->gx[0] = out[0];
-    return MP_OK;
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *lse = mp_grad_enabled() ? recorded_lse(&c, b->in[0]) : b->out[1];
+    mp_array *in[5] = {b->gy[0], b->in[0], b->in[1], b->in[2], lse};
+    mp_chain_give(&c, 0, mp_chain_call(&c, MP_OP_cross_entropy_bwd, 5, in, b->attrs));
+    return mp_chain_end(&c);
+}
+
+/* The gradient of gy in gx = gy f, given v f: its sum over the classes, or over everything. */
+static void give_gy(mp_chain *c, mp_array *product) {
+    const mp_spec *gy = &c->b->in_spec[0];
+    if (c->status != MP_OK) return;
+    int64_t axes[MP_MAX_DIMS];
+    int n = 0;
+    for (int i = 0; i < product->ndim; i++)
+        if (gy->ndim == 0 || i == class_axis(product)) axes[n++] = i;
+    mp_array *sum = n ? mp_chain_sum(c, product, n, axes) : product;
+    mp_chain_give(c, 0, mp_chain_reshape(c, sum, gy->ndim, gy->shape));
+}
+
+/* gx = g (p sum(t) - t) with p = exp(x - lse), t the target's share of each class and g that of gy.
+ * With v its gradient: that of x is v p g sum(t), that of lse is minus its sum over the classes;
+ * where lse is inf, p is 0 and gx is -g t. */
+mp_status mp_vjp_cross_entropy_bwd(mp_backward *b) {
+    MP_TRY(mp_rule_no_gradient(b, 3, "weight"));
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *in[5] = {b->in[0], b->in[1], b->in[2], b->in[3], b->in[4]};
+    mp_array *v = mp_chain_wide(&c, b->gy[0]), *x = mp_chain_wide(&c, b->in[1]), *lse = in[4];
+    if (b->need[0]) {
+        in[0] = mp_chain_full(&c, &b->in_spec[0], 1);
+        give_gy(&c, mp_chain2(&c, MP_OP_mul, v,
+                              mp_chain_call(&c, MP_OP_cross_entropy_bwd, 5, in, b->attrs), NULL));
+        in[0] = b->in[0];
+    }
+    if ((b->need[1] || b->need[4]) && c.status == MP_OK) {
+        int64_t axis = class_axis(x);
+        mp_spec one_class = b->in_spec[1];
+        one_class.shape[axis] = 1;
+        in[4] = mp_chain_full(&c, &b->in_spec[4], (double)INFINITY);
+        mp_array *targets =
+            mp_chain_wide(&c, mp_chain_call(&c, MP_OP_cross_entropy_bwd, 5, in, b->attrs));
+        mp_array *level = mp_chain_reshape(&c, lse, one_class.ndim, one_class.shape);
+        mp_array *p = mp_chain1(&c, MP_OP_exp, mp_chain2(&c, MP_OP_sub, x, level, NULL), NULL);
+        mp_array *share = mp_chain_sum(&c, targets, 1, &axis); /* minus g sum(t) */
+        mp_array *minus =
+            mp_chain2(&c, MP_OP_mul, mp_chain2(&c, MP_OP_mul, v, p, NULL), share, NULL);
+        mp_chain_give(&c, 1, mp_chain1(&c, MP_OP_neg, minus, NULL));
+        const mp_spec *rows = &b->in_spec[4];
+        mp_chain_give(
+            &c, 4,
+            mp_chain_reshape(&c, mp_chain_sum(&c, minus, 1, &axis), rows->ndim, rows->shape));
+    }
+    return mp_chain_end(&c);
 }
 
 /* x, target (probabilities of x's shape), weight -> the loss, and hidden log-sum-exp of each row.
@@ -190,6 +262,19 @@ mp_status mp_vjp_nll_loss(mp_backward *b) {
     MP_TRY(mp_op_call(MP_OP_nll_loss_bwd, 4, in, b->attrs, out));
     b->gx[0] = out[0];
     return MP_OK;
+}
+
+/* gx is gy times what depends on the target alone. */
+mp_status mp_vjp_nll_loss_bwd(mp_backward *b) {
+    MP_TRY(mp_rule_no_gradient(b, 3, "weight"));
+    MP_TRY(mp_rule_zero_gradient(b, 1));
+    if (!b->need[0]) return MP_OK;
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *in[4] = {mp_chain_full(&c, &b->in_spec[0], 1), b->in[1], b->in[2], b->in[3]};
+    mp_array *f = mp_chain_call(&c, MP_OP_nll_loss_bwd, 4, in, b->attrs);
+    give_gy(&c, mp_chain2(&c, MP_OP_mul, mp_chain_wide(&c, b->gy[0]), f, NULL));
+    return mp_chain_end(&c);
 }
 
 /* ---- losses of pairs: x and target broadcast, the loss is of their difference ---- */
