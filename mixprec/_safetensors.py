@@ -35,6 +35,7 @@ _DTYPES = {
     "F32": "float32",
     "F64": "float64",
 }
+_MOST_DIMENSIONS = 8
 _HEADER_LIMIT = 100_000_000  # bytes, as the format says
 
 
@@ -131,11 +132,16 @@ def _read_tensor(fd: int, begin: int, name: str, entry: Any) -> np.ndarray[Any, 
     first, end = entry["data_offsets"]
     if end - first != math.prod(entry["shape"]) * dtype.itemsize:
         raise ValueError(f"load: {name} has {end - first} bytes for shape {entry['shape']}")
+    if len(entry["shape"]) > _MOST_DIMENSIONS:
+        raise ValueError(f"load: {name} has {len(entry['shape'])} dimensions")
     data = np.empty(end - first, np.uint8)
     _read_at(fd, begin + first, data.data, name)
     if dtype == np.bool_ and data.size and data.max() > 1:
         raise ValueError(f"load: {name} is BOOL with a byte of {data.max()}")
-    return data.view(dtype).reshape(entry["shape"])
+    try:
+        return data.view(dtype).reshape(entry["shape"])
+    except ValueError:  # one extent is 0, and another is beyond all bounds
+        raise ValueError(f"load: {name} has shape {entry['shape']}") from None
 
 
 def _read_at(fd: int, position: int, buffer: Any, what: str) -> Any:

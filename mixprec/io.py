@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from . import _core, _safetensors
+from ._device import is_writable
 
 __all__ = ["load", "save"]
 
-_RESERVED = ("model.", "optimizer.")
+_RESERVED = ("model.", "optimizer.", "__metadata__")
 _FORMAT = "1"
 
 
@@ -64,7 +65,7 @@ def save(
     metadata = {"format": "mixprec", "version": _FORMAT}
     if model is not None:
         for name, value in model.state_dict().items():
-            tensors[f"model.{name}"] = _host(value)
+            tensors[f"model.{name}"] = _host(f"model.{name}", value)
     if optimizer is not None:
         metadata["optimizer"] = _save_optimizer(optimizer, model, tensors)
     if scaler is not None:
@@ -72,12 +73,12 @@ def save(
     if rng:
         metadata["rng"] = json.dumps({d: list(_core.rng_state(d)) for d in _devices()})
     if step is not None:
-        metadata["step"] = str(_integer("save: step", step))
+        metadata["step"] = str(_step_number(step))
     for name, value in arrays.items():
         if name.startswith(_RESERVED):
             raise ValueError(f"save: the name {name!r} begins with a reserved word")
-        tensors[name] = _host(value)
-    _safetensors.write(os.fspath(path), tensors, metadata)
+        tensors[name] = _host(name, value)
+    _safetensors.write(os.fsdecode(path), tensors, metadata)
 
 
 def load(
@@ -116,7 +117,7 @@ def load(
     >>> mp.load("run.safetensors", model=model, optimizer=opt, scaler=scaler)["step"]
     100
     """
-    tensors, metadata = _safetensors.read(os.fspath(path))
+    tensors, metadata = _safetensors.read(os.fsdecode(path))
     _check_metadata(metadata)
     writes: list[Any] = []
     if scaler is not None:
@@ -146,6 +147,7 @@ def _load_model(model: Any, tensors: dict[str, Any]) -> Any:
     _check_names("model.", found, current)
     for name, value in found.items():
         _check_like(f"model.{name}", value, current[name].shape, current[name].dtype, "the model")
+        _check_writable(f"model.{name}", current[name])
     state = {name: _core.from_numpy(value) for name, value in found.items()}
     return lambda: model.load_state_dict(state)
 
@@ -157,6 +159,7 @@ def _load_array(name: str, array: Any, tensors: dict[str, Any]) -> Any:
         raise ValueError(f"load: the file has no {name}")
     value = tensors.pop(name)
     _check_like(name, value, array.shape, array.dtype, "the array")
+    _check_writable(name, array)
     return lambda: array.detach().copy_(_core.from_numpy(value))
 
 
@@ -172,11 +175,13 @@ def _load_scaler(scaler: Any, metadata: Mapping[str, str]) -> Any:
     current = scaler.state_dict()
     if not current:  # disabled: it takes nothing
         return lambda: None
+    if not state:
+        raise ValueError("load: the file's scaler is a disabled one, this one is enabled")
     if _SCALER_KEYS - set(state) or set(state) - _SCALER_KEYS - _SCALER_MORE - set(current):
         raise ValueError(f"load: the file's scaler has {_listed(state)}")
     for key, value in state.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value < 0:
+        if not number or not _is_finite(value) or value < 0:
             raise ValueError(f"load: the scaler's {key} is {value!r}")
     if state["scale"] == 0 or state["growth_factor"] <= 1 or not 0 < state["backoff_factor"] < 1:
         raise ValueError(
@@ -211,7 +216,8 @@ def _save_optimizer(optimizer: Any, model: Any, tensors: dict[str, Any]) -> str:
             raise TypeError(f"save: the optimizer's state has {index!r}, which is no parameter")
         for key, value in state.items():
             if isinstance(value, (_core.ndarray, np.ndarray)):
-                tensors[f"optimizer.{names[index]}.{key}"] = _host(value)
+                name = f"optimizer.{names[index]}.{key}"
+                tensors[name] = _host(name, value)
             elif value is not None:
                 values.setdefault(names[index], {})[key] = value
     groups = [
@@ -242,10 +248,10 @@ def _load_optimizer(
     current = optimizer.state_dict()
     groups = _check_groups(saved["groups"], current["param_groups"], names)
     state = _check_state(optimizer, names, _take_prefix("optimizer.", tensors), saved["values"])
-    state_dict = {"state": state, "param_groups": groups}
-    if not isinstance(saved["more"], dict):
+    more = saved["more"]
+    if not isinstance(more, dict) or set(more) != set(current) - {"state", "param_groups"}:
         raise ValueError("load: the optimizer's metadata is not as save writes it")
-    state_dict.update(saved["more"])
+    state_dict = {"state": state, "param_groups": groups, **more}
     return lambda: optimizer.load_state_dict(state_dict)
 
 
@@ -260,12 +266,13 @@ def _check_groups(saved: Any, current: list[dict[str, Any]], names: list[str]) -
     groups = []
     for i, (old, new) in enumerate(zip(saved, current, strict=True)):
         where = f"optimizer group {i}"
-        if set(old) != set(new):
+        if (set(old) ^ set(new)) - {"initial_lr"}:  # a schedule's, who may come later
             raise ValueError(f"load: {where} has {_listed(old)}, this one has {_listed(new)}")
         params = [names[p] for p in new["params"]]
         if old["params"] != params:
             raise ValueError(f"load: {where} is of other parameters than this optimizer's")
-        hyper = {k: _like(f"{where}: {k}", old[k], v) for k, v in new.items() if k != "params"}
+        like = {"initial_lr": 0.0, **new}
+        hyper = {k: _like(f"{where}: {k}", old[k], like[k]) for k in old if k != "params"}
         groups.append({**hyper, "params": new["params"]})
     return groups
 
@@ -280,7 +287,7 @@ def _like(where: str, value: Any, current: Any) -> Any:
         if isinstance(current, bool) and isinstance(value, bool):
             return value
     elif isinstance(current, (int, float)) and isinstance(value, (int, float)):
-        if math.isfinite(value) or not math.isfinite(current):
+        if _is_finite(value) or not math.isfinite(current):
             return value
     elif current is None or value is None or type(value) is type(current):
         return value
@@ -398,16 +405,32 @@ def _check_like(name: str, value: Any, shape: Any, dtype: Any, whose: str) -> No
         raise TypeError(f"load: {name} is {value.dtype.name} in the file, {dtype.name} in {whose}")
 
 
+def _check_writable(name: str, array: Any) -> None:
+    if not is_writable(array):
+        raise ValueError(f"load: {name} is an array that cannot be written to")
+
+
+def _is_finite(value: float) -> bool:
+    """False for what is no float64 too: JSON's integers have no end."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _listed(names: Iterable[str], most: int = 5) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
     return (", ".join(ordered[:most]) or "nothing") + more
 
 
-def _integer(what: str, value: Any) -> int:
+def _step_number(value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{what} is {value!r}, not an integer")
-    return int(value.__index__())
+        raise TypeError(f"save: step is {value!r}, not an integer")
+    number = int(value.__index__())
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"save: step is {number:.3g}, too large for an int64")
+    return number
 
 
 def _dumps(what: str, value: Any) -> str:
@@ -441,10 +464,14 @@ def _parse_int(what: str, text: str) -> int:
     return int(text)
 
 
-def _host(value: Any) -> np.ndarray[Any, Any]:
+def _host(name: str, value: Any) -> np.ndarray[Any, Any]:
     """The elements as a contiguous NumPy array; a view of the same memory where it can be."""
     if not isinstance(value, _core.ndarray):
-        value = _core.from_numpy(np.asarray(value), copy=True)
+        try:
+            value = _core.from_numpy(np.asarray(value), copy=True)
+        except (TypeError, ValueError) as error:
+            text = str(error).removeprefix("from_numpy: ")
+            raise type(error)(f"save: {name}: {text}") from None
     if value.device != "cpu":
         value = value.cpu()
     array = np.asarray(value.detach().numpy())

@@ -4,6 +4,10 @@ import json
 import os
 import stat
 import struct
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -247,10 +251,15 @@ HOSTILE = {
     "other parameters": inner("optimizer", "groups", 0, "params", value=["0.bias"]),
     "text for a rate": inner("optimizer", "groups", 0, "lr", value="fast"),
     "NaN for a rate": inner("optimizer", "groups", 0, "lr", value=float("nan")),
+    "a rate beyond float64": inner("optimizer", "groups", 0, "lr", value=10**400),
+    "text for an initial rate": inner("optimizer", "groups", 0, "initial_lr", value="x"),
+    "other attributes": inner("optimizer", "more", "state", value={}),
     "more hyper-parameters": inner("optimizer", "groups", 0, "more", value=1),
     "no optimizer": metadata("optimizer", "null"),
     "no JSON": metadata("optimizer", "{"),
     "deep JSON": metadata("optimizer", "[" * 100_000),
+    "many dimensions": entry("model.0.weight", shape=[8, 4] + [1] * 70),
+    "boundless shape": entry("model.0.weight", shape=[0, 2**62], data_offsets=[0, 0]),
     "NaN scale": inner("scaler", "scale", value=float("nan")),
     "infinite scale": inner("scaler", "scale", value=float("inf")),
     "negative scale": inner("scaler", "scale", value=-1.0),
@@ -335,6 +344,152 @@ def test_paths_that_are_no_files(tmp_path):
         mp.load(tmp_path / "absent")
     with pytest.raises(FileNotFoundError):
         mp.save(tmp_path / "absent" / "x")
+
+
+def test_path_types(tmp_path):
+    for path in (tmp_path / "x", str(tmp_path / "x"), os.fsencode(tmp_path / "x")):
+        mp.save(path, a=np.ones(2), rng=False)
+        assert list(mp.load(path)) == ["a"]
+    with pytest.raises(TypeError):
+        mp.load(3)
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "options"),
+    [
+        (TypeError, "save: a: arrays of dtype complex128", {"a": np.ones(2, complex)}),
+        (TypeError, "save: a: dtype >f4 has not this machine's", {"a": np.ones(2, ">f4")}),
+        (TypeError, "save: a: arrays of dtype object", {"a": None}),
+        (TypeError, "save: a: arrays of dtype <U1", {"a": "x"}),
+        (ValueError, "'__metadata__' begins with a reserved word", {"__metadata__": np.ones(1)}),
+        (ValueError, "'optimizer.x' begins with a reserved word", {"optimizer.x": np.ones(1)}),
+        (TypeError, "save: step is True, not an integer", {"step": True}),
+        (TypeError, "save: step is 1.5, not an integer", {"step": 1.5}),
+        (ValueError, r"save: step is 1e\+30, too large for an int64", {"step": 10**30}),
+    ],
+    ids=lambda value: "" if isinstance(value, (dict, type)) else value,
+)
+def test_what_save_refuses(tmp_path, error, match, options):
+    with pytest.raises(error, match=match):
+        mp.save(tmp_path / "x", **options)
+    assert os.listdir(tmp_path) == []
+
+
+def test_step_numbers(tmp_path):
+    for step in (0, -2, np.int64(3), 2**63 - 1):
+        mp.save(tmp_path / "x", step=step)
+        assert mp.load(tmp_path / "x")["step"] == step
+
+
+def read_only(shape, dtype=np.float32):
+    values = np.zeros(shape, dtype)
+    values.flags.writeable = False
+    return mp.asarray(values)
+
+
+def test_targets_that_cannot_be_written(tmp_path):
+    """All of them are looked at before the first is written to."""
+    path = tmp_path / "x"
+    run, other = Run(), Run(seed=1)
+    mp.save(path, **run.parts(), a=np.ones(2))
+    before = other.values()
+    for target in (read_only(2, np.float64), mp.broadcast_to(mp.zeros(1, dtype="float64"), (2,))):
+        with pytest.raises(ValueError, match="load: a is an array that cannot be written to"):
+            mp.load(path, **other.parts(), a=target)
+    assert other.values() == before
+    other.model[3].bias.data = read_only(2)
+    before = other.values()
+    with pytest.raises(ValueError, match=r"load: model.3.bias is an array that cannot be"):
+        mp.load(path, **other.parts())
+    with pytest.raises(ValueError, match=r"3.bias cannot be written to"):
+        other.model.load_state_dict(run.model.state_dict())
+    assert other.values() == before
+
+
+def test_schedule_made_before_or_after(tmp_path):
+    """A group's initial rate is a schedule's: it comes along, and need not be there yet."""
+    path = tmp_path / "x"
+    for before in (True, False):
+        run, other = Run(), Run(seed=1)
+        schedule = optim.lr_scheduler.StepLR(run.opt, 1, 0.5)
+        run.step()
+        schedule.step()
+        mp.save(path, **run.parts())
+        if before:
+            optim.lr_scheduler.StepLR(other.opt, 1, 0.5)
+        mp.load(path, **other.parts())
+        resumed = optim.lr_scheduler.StepLR(other.opt, 1, 0.5, last_epoch=0)
+        assert resumed.get_last_lr() == schedule.get_last_lr()
+        plain = Run(seed=2)
+        mp.save(path, **plain.parts())
+        mp.load(path, **other.parts())
+        assert other.opt.param_groups[0]["initial_lr"] == 1e-2
+
+
+def test_scaler_that_is_disabled(tmp_path):
+    mp.save(tmp_path / "on", scaler=mp.GradScaler("cpu"))
+    mp.save(tmp_path / "off", scaler=mp.GradScaler(enabled=False))
+    mp.load(tmp_path / "on", scaler=mp.GradScaler(enabled=False))
+    mp.load(tmp_path / "off", scaler=mp.GradScaler(enabled=False))
+    with pytest.raises(ValueError, match="load: the file's scaler is a disabled one"):
+        mp.load(tmp_path / "off", scaler=mp.GradScaler("cpu"))
+
+
+def test_killed_while_saving(tmp_path):
+    """Whoever reads finds a whole file, the old one or the new."""
+    path = tmp_path / "x"
+    code = (
+        "import numpy as np, mixprec as mp, itertools\n"
+        "for i in itertools.count(1):\n"
+        f"    mp.save({str(path)!r}, a=np.full(2_000_000, i))\n"
+        "    print(i, flush=True)\n"
+    )
+    for delay in (0.0, 0.01, 0.03):
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            time.sleep(delay)
+            child.kill()
+        a = mp.load(path)["a"].numpy()
+        assert a.shape == (2_000_000,)
+        assert (a == a[0]).all()
+
+
+def test_readers_beside_writers(tmp_path):
+    path, errors = tmp_path / "x", []
+    mp.save(path, a=np.zeros(1000))
+
+    def write(value):
+        for _ in range(20):
+            mp.save(path, a=np.full(1000, value))
+
+    def read():
+        for _ in range(40):
+            a = mp.load(path, rng=False)["a"].numpy()
+            if not (a == a[0]).all():
+                errors.append(a)
+
+    calls = [lambda: write(1.0), lambda: write(2.0), read, read]
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(call) for call in calls]:
+            done.result()
+    assert not errors
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_other_libraries_read_and_write_it(tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from safetensors.torch import load_file, save_file
+
+    model = nn.Linear(2, 2).bfloat16()
+    mp.save(tmp_path / "x", model=model, a=mp.ones(3, dtype="float8_e5m2"))
+    read = load_file(tmp_path / "x")
+    assert read["model.weight"].dtype == torch.bfloat16
+    assert read["model.weight"].tolist() == model.weight.tolist()
+    assert read["a"].dtype == torch.float8_e5m2
+    state = {f"model.{k}": torch.ones(v.shape).bfloat16() for k, v in model.state_dict().items()}
+    save_file(state, tmp_path / "y")
+    assert mp.load(tmp_path / "y", model=model) == {}
+    assert model.weight.tolist() == [[1, 1], [1, 1]]
 
 
 def test_loaded_arrays_survive_the_file(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from .._core import ndarray
-from .._device import move, target
+from .._device import is_writable, move, target
 from .._dtypes import bfloat16, float16, float32, float64, is_floating
 from .._methods import cuda_name
 from .._typing import DTypeLike
@@ -510,6 +510,8 @@ class Module:
             value = asarray(state_dict[path]).detach()
             if value.shape != array.shape:
                 wrong.append(f"{path} has shape {value.shape}, the module's has {array.shape}")
+            if not is_writable(array):
+                wrong.append(f"{path} cannot be written to")
             writes.append((array, value))
         if strict:
             wrong += [f"{path} is missing" for path in missing]
