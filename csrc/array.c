@@ -278,7 +278,8 @@ mp_status mp_array_to_device(mp_array *a, mp_device device, mp_array **out) {
     if (status == MP_OK) status = mp_array_new(device, &spec, &copy);
     if (status == MP_OK) {
         size_t bytes = (size_t)source->size * (size_t)mp_itemsize(source);
-        void *token = mp_long_work_begin ? mp_long_work_begin() : NULL; /* a copy to the host waits */
+        void *token =
+            mp_long_work_begin ? mp_long_work_begin() : NULL; /* a copy to the host waits */
         status = backend->copy(device == MP_CPU ? from : device, mp_data(copy), mp_data(source),
                                bytes, device == MP_CPU, from == MP_CPU, device == MP_CPU);
         if (mp_long_work_end) mp_long_work_end(token);

@@ -1,5 +1,6 @@
-/* Multi-tensor ops: collects what the kernels need from the parameters' leaves (gradients, their loss scales, shadows), runs
- * one kernel over all of them, and leaves gradients reading unscaled through a pending factor. */
+/* Multi-tensor ops: collects what the kernels need from the parameters' leaves (gradients, their
+ * loss scales, shadows), runs one kernel over all of them, and leaves gradients reading unscaled
+ * through a pending factor. */
 #include "tape.h"
 
 #include <stdatomic.h>
@@ -18,7 +19,9 @@ mp_status mp_list_run(const mp_list_call *call) {
     const mp_backend *backend;
     MP_TRY(mp_backend_of(call->device, &backend));
     mp_list_kernel kernel = backend->lists[call->list];
-    if (!kernel) return mp_fail(MP_ERR_NOT_IMPLEMENTED, "%s: no %s kernel", mp_list_rows[call->list].name, backend->name);
+    if (!kernel)
+        return mp_fail(MP_ERR_NOT_IMPLEMENTED, "%s: no %s kernel", mp_list_rows[call->list].name,
+                       backend->name);
     int64_t elements = 0;
     for (int64_t i = 0; i < call->n; i++) elements += call->items[i].size;
     if (backend->run_list) return backend->run_list(kernel, call, mp_list_rows[call->list].name);
@@ -31,7 +34,8 @@ mp_status mp_list_run(const mp_list_call *call) {
 
 /* ---- collecting ---- */
 
-/* The items of one call, with the references that keep their memory alive. grads[i] is NULL where a parameter has none. */
+/* The items of one call, with the references that keep their memory alive. grads[i] is NULL where a
+ * parameter has none. */
 typedef struct gathered {
     mp_list_item *items;
     mp_array **grads, **dense, **scales, **shadows;
@@ -44,7 +48,8 @@ static mp_status open_gathered(gathered *g, int64_t n) {
     size_t count = n ? (size_t)n : 1;
     g->items = calloc(count, sizeof *g->items);
     g->grads = calloc(4 * count, sizeof *g->grads);
-    if (!g->items || !g->grads) return mp_fail(MP_ERR_MEMORY, "memory: no room for a list of %lld tensors", (long long)n);
+    if (!g->items || !g->grads)
+        return mp_fail(MP_ERR_MEMORY, "memory: no room for a list of %lld tensors", (long long)n);
     g->dense = g->grads + n;
     g->scales = g->dense + n;
     g->shadows = g->scales + n;
@@ -59,8 +64,10 @@ static void close_gathered(gathered *g) {
 
 static const float *scale_data(const mp_array *scale) { return scale ? mp_data(scale) : NULL; }
 
-/* The gradient of parameter i and the loss scale in it; without `scale` gradients are taken as they are. */
-static mp_status gather_grad(gathered *g, int64_t i, mp_array *param, mp_array *scale, mp_device device) {
+/* The gradient of parameter i and the loss scale in it; without `scale` gradients are taken as they
+ * are. */
+static mp_status gather_grad(gathered *g, int64_t i, mp_array *param, mp_array *scale,
+                             mp_device device) {
     mp_leaf *leaf = param->edge.leaf;
     mp_list_item *item = &g->items[i];
     if (!leaf) return MP_OK;
@@ -72,8 +79,11 @@ static mp_status gather_grad(gathered *g, int64_t i, mp_array *param, mp_array *
     if (!grad) return MP_OK;
     if (grad->storage->pending) MP_TRY(mp_array_settle(grad));
     if (mp_array_device(grad) != device || grad->size != param->size)
-        return mp_fail(MP_ERR_VALUE, "optimizer: gradient %lld has shape %s on %s, which does not fit the parameter",
-                       (long long)i, mp_shape_text(grad->ndim, grad->shape), mp_device_name(mp_array_device(grad)));
+        return mp_fail(
+            MP_ERR_VALUE,
+            "optimizer: gradient %lld has shape %s on %s, which does not fit the parameter",
+            (long long)i, mp_shape_text(grad->ndim, grad->shape),
+            mp_device_name(mp_array_device(grad)));
     MP_TRY(mp_array_contiguous(grad, &g->dense[i]));
     item->grad = mp_data(g->dense[i]);
     item->grad_dtype = grad->dtype;
@@ -82,13 +92,17 @@ static mp_status gather_grad(gathered *g, int64_t i, mp_array *param, mp_array *
     return MP_OK;
 }
 
-static mp_status state_data(mp_array *const *states, int64_t i, const mp_array *param, int64_t size, void **out) {
+static mp_status state_data(mp_array *const *states, int64_t i, const mp_array *param, int64_t size,
+                            void **out) {
     mp_array *state = states ? states[i] : NULL;
     *out = NULL;
     if (!state) return MP_OK;
-    if (state->size != size || !state->contiguous || mp_array_device(state) != mp_array_device(param))
-        return mp_fail(MP_ERR_VALUE, "optimizer: a state of parameter %lld has shape %s, the parameter %s", (long long)i,
-                       mp_shape_text(state->ndim, state->shape), mp_shape_text(param->ndim, param->shape));
+    if (state->size != size || !state->contiguous ||
+        mp_array_device(state) != mp_array_device(param))
+        return mp_fail(MP_ERR_VALUE,
+                       "optimizer: a state of parameter %lld has shape %s, the parameter %s",
+                       (long long)i, mp_shape_text(state->ndim, state->shape),
+                       mp_shape_text(param->ndim, param->shape));
     *out = mp_data(state);
     return MP_OK;
 }
@@ -99,7 +113,8 @@ static void gather_shadow(gathered *g, int64_t i, const mp_array *param) {
     uint64_t version = atomic_load(&param->storage->version);
     mp_leaf_lock(leaf);
     for (int k = 0; k < MP_SHADOWS && !g->shadows[i]; k++)
-        if (leaf->shadow[k].array && leaf->shadow[k].source == param->storage && leaf->shadow[k].version == version)
+        if (leaf->shadow[k].array && leaf->shadow[k].source == param->storage &&
+            leaf->shadow[k].version == version)
             g->shadows[i] = mp_array_ref(leaf->shadow[k].array);
     mp_leaf_unlock(leaf);
     if (!g->shadows[i]) return;
@@ -132,7 +147,8 @@ static mp_status gather(gathered *g, const mp_optim *o, bool with_params) {
     for (int64_t i = 0; i < o->n; i++) {
         mp_device device = mp_array_device(o->params[i]);
         if (device != mp_array_device(o->params[0]))
-            return mp_fail(MP_ERR_VALUE, "optimizer: parameters of one group are on different devices");
+            return mp_fail(MP_ERR_VALUE,
+                           "optimizer: parameters of one group are on different devices");
         MP_TRY(gather_grad(g, i, o->params[i], o->scale, device));
         if (with_params) MP_TRY(gather_param(g, i, o));
     }
@@ -187,7 +203,8 @@ mp_status mp_optim_unscale(const mp_optim *o) {
 static mp_status read_factor(mp_array *stats, mp_array *scale, mp_array **out) {
     mp_array *factor;
     if (stats) {
-        MP_TRY(mp_array_view(stats, 0, NULL, NULL, stats->offset + (int64_t)(offsetof(mp_stats, factor) / sizeof(float)),
+        MP_TRY(mp_array_view(stats, 0, NULL, NULL,
+                             stats->offset + (int64_t)(offsetof(mp_stats, factor) / sizeof(float)),
                              &factor));
     } else {
         MP_TRY(mp_array_scalar(MP_FLOAT32, 1.0, &factor));
@@ -206,7 +223,8 @@ static mp_status read_factor(mp_array *stats, mp_array *scale, mp_array **out) {
 /* grad *= factor: now, or at the next read where the storage holds nothing but this gradient. */
 static mp_status multiply_later(mp_array *grad, mp_array *factor) {
     mp_storage *s = grad->storage;
-    if (s->bytes == (size_t)grad->size * (size_t)mp_itemsize(grad) && !s->release && atomic_load(&s->exports) == 0) {
+    if (s->bytes == (size_t)grad->size * (size_t)mp_itemsize(grad) && !s->release &&
+        atomic_load(&s->exports) == 0) {
         s->pending = mp_array_ref(factor);
         atomic_fetch_add(&s->version, 1);
         return MP_OK;

@@ -1,9 +1,11 @@
-/* The core's one header: status, dtype, storage, array, op row, call, tape, autocast, lists, backend.
+/* The core's one header: status, dtype, storage, array, op row, call, tape, autocast, lists,
+ * backend.
  *
- * Plain C11 that knows neither Python nor CUDA. csrc/py includes it to wrap it, csrc/cpu and csrc/cuda include it to
- * read a call and write its outputs. A function returns mp_status and writes results through trailing out-pointers; a
- * pointer parameter is borrowed unless its comment says "takes"; _new gives a reference, _ref adds one, _unref drops
- * one (NULL is allowed). Nothing here relies on Python's GIL. */
+ * Plain C11 that knows neither Python nor CUDA. csrc/py includes it to wrap it, csrc/cpu and
+ * csrc/cuda include it to read a call and write its outputs. A function returns mp_status and
+ * writes results through trailing out-pointers; a pointer parameter is borrowed unless its comment
+ * says "takes"; _new gives a reference, _ref adds one, _unref drops one (NULL is allowed). Nothing
+ * here relies on Python's GIL. */
 #ifndef MP_H
 #define MP_H
 
@@ -19,28 +21,32 @@ extern "C" {
 #endif
 
 #ifdef __CUDACC__
-#define MP_HOST_DEVICE __host__ __device__ /* inline functions that kernels of every device share */
+#define MP_HOST_DEVICE __host__ __device__ /* inline functions that kernels of every device share  \
+                                            */
 #else
 #define MP_HOST_DEVICE
 #endif
 
-#define MP_ABI 2       /* of mp_backend and everything it reaches; checked when a backend library is loaded */
+#define MP_ABI                                                                                     \
+    2 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
-#define MP_MAX_INTS 24 /* integers in one list attribute: the starts, steps and shape of a slice */
+#define MP_MAX_INTS 24 /* integers in one list attribute: the starts, steps and shape of a slice   \
+                        */
 
-/* ---- status.c: errors are a code and a thread-local text of the form "op: fact, with numbers" ---- */
+/* ---- status.c: errors are a code and a thread-local text of the form "op: fact, with numbers"
+ * ---- */
 
 typedef enum mp_status {
     MP_OK,
-    MP_ERR_VALUE,           /* shapes and values */
-    MP_ERR_TYPE,            /* dtypes */
+    MP_ERR_VALUE, /* shapes and values */
+    MP_ERR_TYPE,  /* dtypes */
     MP_ERR_INDEX,
     MP_ERR_MEMORY,
     MP_ERR_NOT_IMPLEMENTED,
     MP_ERR_DEVICE,
-    MP_ERR_RUNTIME,         /* a call at the wrong time: backward twice, a modified saved input */
-    MP_ERR_CALLBACK,        /* a hook failed and keeps its own error */
+    MP_ERR_RUNTIME,  /* a call at the wrong time: backward twice, a modified saved input */
+    MP_ERR_CALLBACK, /* a hook failed and keeps its own error */
 } mp_status;
 
 /* Sets the thread's error text and returns `code`. */
@@ -49,10 +55,10 @@ mp_status mp_fail(mp_status code, const char *format, ...) __attribute__((format
 void mp_error_prefix(const char *name);
 const char *mp_error_text(void);
 
-#define MP_TRY(call)                           \
-    do {                                       \
-        mp_status mp_try_ = (call);            \
-        if (mp_try_ != MP_OK) return mp_try_;  \
+#define MP_TRY(call)                                                                               \
+    do {                                                                                           \
+        mp_status mp_try_ = (call);                                                                \
+        if (mp_try_ != MP_OK) return mp_try_;                                                      \
     } while (0)
 
 /* ---- dtype.c ---- */
@@ -77,20 +83,23 @@ static inline bool mp_is_float(mp_dtype t) { return mp_dtypes[t].kind == 'F'; }
 static inline bool mp_is_float8(mp_dtype t) { return t == MP_FLOAT8_E4M3FN || t == MP_FLOAT8_E5M2; }
 static inline bool mp_is_narrow(mp_dtype t) { return mp_is_float(t) && mp_dtypes[t].bytes < 4; }
 
-/* The common dtype of two operands (design: floats beat integers, float16 with bfloat16 is float32, integers as NumPy,
- * uint64 with a signed integer is float64). float8 with anything but itself is MP_ERR_TYPE. */
+/* The common dtype of two operands (design: floats beat integers, float16 with bfloat16 is float32,
+ * integers as NumPy, uint64 with a signed integer is float64). float8 with anything but itself is
+ * MP_ERR_TYPE. */
 mp_status mp_promote(mp_dtype a, mp_dtype b, mp_dtype *out);
 /* The dtype of new floating arrays, and what true division and exp of integers give. */
 mp_dtype mp_default_float(void);
 mp_status mp_set_default_float(mp_dtype dtype);
-/* One element <-> a double (through int64/uint64 for integers); for scalars, printing and checks, not for loops. */
+/* One element <-> a double (through int64/uint64 for integers); for scalars, printing and checks,
+ * not for loops. */
 double mp_load_double(mp_dtype dtype, const void *src);
 void mp_store_double(mp_dtype dtype, void *dst, double value);
 int64_t mp_load_int(mp_dtype dtype, const void *src);
 void mp_store_int(mp_dtype dtype, void *dst, int64_t value);
 
-/* Scalar conversions, bit-exact with ml_dtypes (round to nearest even, overflow as IEEE: inf, and NaN in E4M3FN; any
- * NaN becomes the format's quiet NaN with its sign). Kernels have vector forms of the same. */
+/* Scalar conversions, bit-exact with ml_dtypes (round to nearest even, overflow as IEEE: inf, and
+ * NaN in E4M3FN; any NaN becomes the format's quiet NaN with its sign). Kernels have vector forms
+ * of the same. */
 float mp_f16_to_f32(uint16_t h);
 uint16_t mp_f32_to_f16(float f);
 float mp_bf16_to_f32(uint16_t h);
@@ -128,27 +137,32 @@ struct mp_storage {
     bool read_only;
     void *data;
     size_t bytes;
-    MP_ATOMIC(uint64_t) version;  /* raised by every in-place write */
-    MP_ATOMIC(int32_t) exports;   /* writable views living outside of mixprec (NumPy, buffer, DLPack) */
+    MP_ATOMIC(uint64_t) version; /* raised by every in-place write */
+    MP_ATOMIC(int32_t)
+    exports; /* writable views living outside of mixprec (NumPy, buffer, DLPack) */
     MP_ATOMIC(bool) export_ended; /* one has died since a shadow was last made of this storage */
-    void *home;                   /* of the backend: in whose order the memory is reused (a stream) */
-    MP_ATOMIC(void *) guest;      /* of the backend: who else has used it, MP_MANY_GUESTS for several */
-    mp_array *pending;         /* a float32 0-d factor not yet multiplied in, or NULL: see mp_storage_settle */
-    void (*release)(void *owner); /* for memory that somebody else owns; NULL: the backend frees it */
+    void *home;              /* of the backend: in whose order the memory is reused (a stream) */
+    MP_ATOMIC(void *) guest; /* of the backend: who else has used it, MP_MANY_GUESTS for several */
+    mp_array
+        *pending; /* a float32 0-d factor not yet multiplied in, or NULL: see mp_storage_settle */
+    void (*release)(
+        void *owner); /* for memory that somebody else owns; NULL: the backend frees it */
     void *owner;
 };
 
 #define MP_MANY_GUESTS ((void *)-1)
 
-/* New uninitialised memory, 64-byte aligned on the CPU. MP_ERR_MEMORY says what was asked and what is held. */
+/* New uninitialised memory, 64-byte aligned on the CPU. MP_ERR_MEMORY says what was asked and what
+ * is held. */
 mp_status mp_storage_new(mp_device device, size_t bytes, mp_storage **out);
-/* Memory of somebody else; `release(owner)` is called when the last reference goes. Takes owner on success. */
-mp_status mp_storage_wrap(mp_device device, void *data, size_t bytes, bool read_only, void (*release)(void *), void *owner,
-                          mp_storage **out);
+/* Memory of somebody else; `release(owner)` is called when the last reference goes. Takes owner on
+ * success. */
+mp_status mp_storage_wrap(mp_device device, void *data, size_t bytes, bool read_only,
+                          void (*release)(void *), void *owner, mp_storage **out);
 mp_storage *mp_storage_ref(mp_storage *s);
 void mp_storage_unref(mp_storage *s);
-/* Multiplies the pending factor into the elements of `a`, which must be what the factor was set for. Every reader of an
- * array but the optimizer calls it first (mp_op_call and py/ do). */
+/* Multiplies the pending factor into the elements of `a`, which must be what the factor was set
+ * for. Every reader of an array but the optimizer calls it first (mp_op_call and py/ do). */
 mp_status mp_array_settle(mp_array *a);
 /* Bytes now held on a device, and the most there have been. */
 void mp_memory_stats(mp_device device, size_t *held, size_t *peak);
@@ -156,7 +170,8 @@ void mp_memory_reset_peak(mp_device device);
 
 /* ---- array.c: a strided view of a storage, with its place in the graph ---- */
 
-/* How a gradient goes on from an array: to output `out` of `node`, or to `leaf`; both NULL: nowhere. */
+/* How a gradient goes on from an array: to output `out` of `node`, or to `leaf`; both NULL:
+ * nowhere. */
 typedef struct mp_edge {
     mp_node *node;
     mp_leaf *leaf;
@@ -174,14 +189,16 @@ struct mp_array {
     int64_t shape[MP_MAX_DIMS], strides[MP_MAX_DIMS]; /* strides in elements */
     mp_storage *storage;
     mp_edge edge;
-    mp_array *base;      /* the array this is a view of, never itself a view; or NULL */
-    uint32_t writes;     /* recorded in-place writes to this array, if it is a base */
+    mp_array *base;       /* the array this is a view of, never itself a view; or NULL */
+    uint32_t writes;      /* recorded in-place writes to this array, if it is a base */
     uint32_t base_writes; /* of its base, when this view was made or last written */
 };
 
 static inline mp_device mp_array_device(const mp_array *a) { return a->storage->device; }
 static inline int mp_itemsize(const mp_array *a) { return mp_dtypes[a->dtype].bytes; }
-static inline void *mp_data(const mp_array *a) { return (char *)a->storage->data + a->offset * mp_itemsize(a); }
+static inline void *mp_data(const mp_array *a) {
+    return (char *)a->storage->data + a->offset * mp_itemsize(a);
+}
 
 /* A shape and dtype without data. */
 typedef struct mp_spec {
@@ -197,20 +214,24 @@ const char *mp_shape_text(int ndim, const int64_t *shape);
 /* The shape two or more arrays broadcast to. MP_ERR_VALUE names both shapes. */
 mp_status mp_broadcast(int n, mp_array *const *in, int8_t *ndim, int64_t *shape);
 
-/* A new contiguous array of that spec, uninitialised. MP_ERR_VALUE for a negative extent, MP_ERR_MEMORY. */
+/* A new contiguous array of that spec, uninitialised. MP_ERR_VALUE for a negative extent,
+ * MP_ERR_MEMORY. */
 mp_status mp_array_new(mp_device device, const mp_spec *spec, mp_array **out);
 /* A 0-d array on the CPU: beside arrays of any device it stands for its value, see MP_NUMBERS. */
 mp_status mp_array_scalar(mp_dtype dtype, double value, mp_array **out);
-/* A view of a's storage: strides and offset are in elements of the storage. Not recorded, edge empty, base set. */
-mp_status mp_array_view(mp_array *a, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset, mp_array **out);
+/* A view of a's storage: strides and offset are in elements of the storage. Not recorded, edge
+ * empty, base set. */
+mp_status mp_array_view(mp_array *a, int ndim, const int64_t *shape, const int64_t *strides,
+                        int64_t offset, mp_array **out);
 /* An array over a storage. */
-mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset,
-                        mp_array **out);
+mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *shape,
+                        const int64_t *strides, int64_t offset, mp_array **out);
 /* The same storage, shape and strides without place in the graph. */
 mp_status mp_array_detach(mp_array *a, mp_array **out);
 /* `a` itself if contiguous, else a recorded-free copy. */
 mp_status mp_array_contiguous(mp_array *a, mp_array **out);
-/* The same elements on another device (not recorded; waits for the copy when it ends on the CPU). */
+/* The same elements on another device (not recorded; waits for the copy when it ends on the CPU).
+ */
 mp_status mp_array_to_device(mp_array *a, mp_device device, mp_array **out);
 mp_array *mp_array_ref(mp_array *a);
 void mp_array_unref(mp_array *a);
@@ -229,7 +250,8 @@ bool mp_same_view(const mp_array *a, const mp_array *b);
 
 #define MP_ITER_MAX 12 /* operands */
 
-/* Up to MP_ITER_MAX operands broadcast to one shape, adjacent dimensions collapsed, dims[ndim-1] the innermost. */
+/* Up to MP_ITER_MAX operands broadcast to one shape, adjacent dimensions collapsed, dims[ndim-1]
+ * the innermost. */
 typedef struct mp_iter {
     int n, ndim;
     int64_t size;
@@ -240,10 +262,12 @@ typedef struct mp_iter {
 
 /* Operands are broadcast to `shape` (which is mp_broadcast of the inputs, or an output's shape). */
 void mp_iter_init(mp_iter *it, int n, mp_array *const *operands, int ndim, const int64_t *shape);
-/* Calls run(ctx, count, ptr, stride) for consecutive stretches of elements [begin, end) of the flat, C-ordered index
- * space, none longer than `most`; ptr[i] and stride[i] (bytes) describe operand i in the stretch. */
+/* Calls run(ctx, count, ptr, stride) for consecutive stretches of elements [begin, end) of the
+ * flat, C-ordered index space, none longer than `most`; ptr[i] and stride[i] (bytes) describe
+ * operand i in the stretch. */
 typedef void (*mp_iter_fn)(void *ctx, int64_t count, char *const *ptr, const int64_t *stride);
-void mp_iter_run(const mp_iter *it, int64_t begin, int64_t end, int64_t most, mp_iter_fn run, void *ctx);
+void mp_iter_run(const mp_iter *it, int64_t begin, int64_t end, int64_t most, mp_iter_fn run,
+                 void *ctx);
 
 /* ---- op.c: the op table and the one way to run an op ---- */
 
@@ -254,17 +278,26 @@ typedef enum mp_op {
     MP_OP_COUNT
 } mp_op;
 
-/* Every attribute any row may have; a row's `attrs` names those it reads, in the order callers give them. */
+/* Every attribute any row may have; a row's `attrs` names those it reads, in the order callers give
+ * them. */
 typedef struct mp_attrs {
-    union { double value, eps, p, negative_slope, start, low, label_smoothing, beta, delta; };
-    union { double step, high, threshold; };
-    union { int64_t axis, padding_idx, ignore_index, n_axes, low_int; };
-    union { int64_t count, high_int, ddof; };
-    uint64_t seed, offset;  /* RNG: key and call number */
+    union {
+        double value, eps, p, negative_slope, start, low, label_smoothing, beta, delta;
+    };
+    union {
+        double step, high, threshold;
+    };
+    union {
+        int64_t axis, padding_idx, ignore_index, n_axes, low_int;
+    };
+    union {
+        int64_t count, high_int, ddof;
+    };
+    uint64_t seed, offset; /* RNG: key and call number */
     int16_t device;
-    int8_t dtype;           /* of the result, or MP_NO_DTYPE */
+    int8_t dtype; /* of the result, or MP_NO_DTYPE */
     uint8_t keepdims, reduction /* mp_reduction */, tanh /* gelu: tanh form */, any_order;
-    uint8_t n_ints;         /* MP_ALL: None was given */
+    uint8_t n_ints;            /* MP_ALL: None was given */
     int64_t ints[MP_MAX_INTS]; /* last, so that nodes keep only what is used */
 } mp_attrs;
 #define MP_ALL 255
@@ -272,8 +305,16 @@ typedef struct mp_attrs {
 typedef enum mp_reduction { MP_REDUCE_NONE, MP_REDUCE_MEAN, MP_REDUCE_SUM } mp_reduction;
 
 /* A row's named attribute: where it lies in mp_attrs and how a caller's value is read. */
-typedef enum mp_attr_kind { MP_ATTR_DOUBLE, MP_ATTR_INT, MP_ATTR_UINT64, MP_ATTR_BOOL, MP_ATTR_DTYPE, MP_ATTR_DEVICE,
-                            MP_ATTR_REDUCTION, MP_ATTR_INTS } mp_attr_kind;
+typedef enum mp_attr_kind {
+    MP_ATTR_DOUBLE,
+    MP_ATTR_INT,
+    MP_ATTR_UINT64,
+    MP_ATTR_BOOL,
+    MP_ATTR_DTYPE,
+    MP_ATTR_DEVICE,
+    MP_ATTR_REDUCTION,
+    MP_ATTR_INTS
+} mp_attr_kind;
 typedef struct mp_attr_row {
     const char *name;
     mp_attr_kind kind;
@@ -286,60 +327,70 @@ typedef enum mp_policy {
     MP_KEEP,    /* input dtype in and out */
     MP_LOWER,   /* inputs to the autocast dtype */
     MP_FP32,    /* narrow results become float32; inputs are read as they are */
-    MP_PROMOTE, /* widest input, which is what an op without a policy does too: named for the table */
+    MP_PROMOTE, /* widest input, which is what an op without a policy does too: named for the table
+                 */
 } mp_policy;
 
-typedef enum mp_preset { MP_PRESET_MIXPREC, MP_PRESET_TORCH, MP_PRESET_TORCH_CUDA, MP_PRESET_COUNT } mp_preset;
+typedef enum mp_preset {
+    MP_PRESET_MIXPREC,
+    MP_PRESET_TORCH,
+    MP_PRESET_TORCH_CUDA,
+    MP_PRESET_COUNT
+} mp_preset;
 
 typedef struct mp_op_row mp_op_row;
 
-/* One op being run. Kernels read in, out and attrs, write the elements of out, and touch nothing else. */
+/* One op being run. Kernels read in, out and attrs, write the elements of out, and touch nothing
+ * else. */
 typedef struct mp_call {
     const mp_op_row *row;
     mp_op op;
     mp_device device;
     int n_in, n_out;
-    mp_array **in;               /* NULL where an optional input is absent */
+    mp_array **in; /* NULL where an optional input is absent */
     mp_array *out[MP_MAX_OUT];
-    mp_attrs attrs;              /* infer may normalise them (negative axes, open dtypes) */
-    mp_spec spec[MP_MAX_OUT];    /* infer writes: what the outputs will be */
-    double work;                 /* infer's estimate of CPU nanoseconds, one thread; 0: one per output element */
+    mp_attrs attrs;           /* infer may normalise them (negative axes, open dtypes) */
+    mp_spec spec[MP_MAX_OUT]; /* infer writes: what the outputs will be */
+    double work; /* infer's estimate of CPU nanoseconds, one thread; 0: one per output element */
 } mp_call;
 
 /* Checks the inputs and writes call->spec (or, for a view row, a new view into call->out[0]). */
 typedef mp_status (*mp_infer_fn)(mp_call *call);
 typedef mp_status (*mp_kernel)(mp_call *call);
 
-/* A gradient rule's view of a node. gx[i] is wanted where need[i]; a rule may give it in any floating dtype and any shape
- * that sums down to in_spec[i].shape: the tape reduces and casts. Ops that can write it directly use grad_dtype[i]. */
+/* A gradient rule's view of a node. gx[i] is wanted where need[i]; a rule may give it in any
+ * floating dtype and any shape that sums down to in_spec[i].shape: the tape reduces and casts. Ops
+ * that can write it directly use grad_dtype[i]. */
 typedef struct mp_backward {
     const mp_op_row *row;
     const mp_attrs *attrs;
     mp_device device;
     int n_in, n_out;
-    mp_array **in;              /* kept inputs, NULL where not kept */
-    mp_array **out;             /* kept outputs, NULL where not kept */
-    const mp_spec *in_spec;     /* as the kernel saw them */
+    mp_array **in;          /* kept inputs, NULL where not kept */
+    mp_array **out;         /* kept outputs, NULL where not kept */
+    const mp_spec *in_spec; /* as the kernel saw them */
     const mp_spec *out_spec;
     const int8_t *grad_dtype;
-    mp_array **gy;              /* NULL where no gradient came */
+    mp_array **gy; /* NULL where no gradient came */
     const bool *need;
-    mp_array **gx;              /* takes what the rule writes */
-    mp_array **scale;           /* the loss scale of this run (0-d float32), NULL until a `scale` node was passed */
+    mp_array **gx; /* takes what the rule writes */
+    mp_array *
+        *scale; /* the loss scale of this run (0-d float32), NULL until a `scale` node was passed */
 } mp_backward;
 typedef mp_status (*mp_vjp_fn)(mp_backward *b);
 
 enum {
-    MP_STRIDED = 1,    /* the kernel takes any strides; else op.c passes contiguous inputs */
-    MP_VIEW = 2,       /* no kernel: infer makes a view */
-    MP_POINTWISE = 4,  /* may write its output over an input that is the very same view */
-    MP_NOGRAD = 8,     /* no output is differentiable */
-    MP_NUMBERS = 16,   /* takes 0-d CPU arrays beside those of its device: their values are read on the host */
+    MP_STRIDED = 1,   /* the kernel takes any strides; else op.c passes contiguous inputs */
+    MP_VIEW = 2,      /* no kernel: infer makes a view */
+    MP_POINTWISE = 4, /* may write its output over an input that is the very same view */
+    MP_NOGRAD = 8,    /* no output is differentiable */
+    MP_NUMBERS =
+        16, /* takes 0-d CPU arrays beside those of its device: their values are read on the host */
 };
 
-/* A row of ops.def. Texts: inputs "x weight bias?" ('?' optional, '*' any number, alone); outputs "y mean! rstd!" ('!' hidden:
- * kept for backward, not returned); attrs "axes keepdims"; keep "x for weight; y" (what backward keeps, and for the
- * gradients of which inputs). */
+/* A row of ops.def. Texts: inputs "x weight bias?" ('?' optional, '*' any number, alone); outputs
+ * "y mean! rstd!" ('!' hidden: kept for backward, not returned); attrs "axes keepdims"; keep "x for
+ * weight; y" (what backward keeps, and for the gradients of which inputs). */
 struct mp_op_row {
     const char *name, *inputs, *outputs, *attrs, *keep;
     uint8_t policy[MP_PRESET_COUNT];
@@ -348,9 +399,13 @@ struct mp_op_row {
     unsigned flags;
     /* parsed from the texts by mp_core_init: */
     int8_t n_in /* -1: any number */, n_required, n_out, n_visible, n_attrs, n_keep;
-    uint32_t optional;                         /* bit i: input i may be absent */
-    uint8_t attr[8];                           /* indices into mp_attr_rows */
-    struct { bool output; uint8_t index; uint32_t for_inputs; } keeps[6]; /* for_inputs: bit i, all set: always */
+    uint32_t optional; /* bit i: input i may be absent */
+    uint8_t attr[8];   /* indices into mp_attr_rows */
+    struct {
+        bool output;
+        uint8_t index;
+        uint32_t for_inputs;
+    } keeps[6]; /* for_inputs: bit i, all set: always */
 };
 extern mp_op_row mp_op_rows[MP_OP_COUNT];
 
@@ -360,30 +415,35 @@ mp_status mp_core_init(void);
 /* Attributes with every field open. */
 mp_attrs mp_attrs_new(void);
 
-/* Runs one op: cast (autocast), infer, kernel, record. `in` has n_in borrowed arrays, NULL for absent optional ones.
- * Writes row->n_visible new references to `out`. On failure nothing is recorded and out is untouched. */
-mp_status mp_op_call(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs, mp_array **out);
-/* The same, writing the one visible output into the existing array dst (`x += y` is add into x). dst keeps its dtype.
- * Recorded as an in-place write of dst where grad mode asks for it. */
-mp_status mp_op_call_into(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs, mp_array *dst);
+/* Runs one op: cast (autocast), infer, kernel, record. `in` has n_in borrowed arrays, NULL for
+ * absent optional ones. Writes row->n_visible new references to `out`. On failure nothing is
+ * recorded and out is untouched. */
+mp_status mp_op_call(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs,
+                     mp_array **out);
+/* The same, writing the one visible output into the existing array dst (`x += y` is add into x).
+ * dst keeps its dtype. Recorded as an in-place write of dst where grad mode asks for it. */
+mp_status mp_op_call_into(mp_op op, int n_in, mp_array *const *in, const mp_attrs *attrs,
+                          mp_array *dst);
 /* dst[...] = src, broadcast and cast, recorded like mp_op_call_into. */
 mp_status mp_array_assign(mp_array *dst, mp_array *src);
 
 /* Short forms for rules. attrs may be NULL. */
 mp_status mp_op1(mp_op op, mp_array *x, const mp_attrs *attrs, mp_array **y);
 mp_status mp_op2(mp_op op, mp_array *a, mp_array *b, const mp_attrs *attrs, mp_array **y);
-mp_status mp_op3(mp_op op, mp_array *a, mp_array *b, mp_array *c, const mp_attrs *attrs, mp_array **y);
-mp_status mp_cast(mp_array *x, mp_dtype dtype, mp_array **y);            /* x itself where it has the dtype */
-mp_status mp_sum_to(mp_array *x, int ndim, const int64_t *shape, mp_array **y); /* undoes broadcasting */
+mp_status mp_op3(mp_op op, mp_array *a, mp_array *b, mp_array *c, const mp_attrs *attrs,
+                 mp_array **y);
+mp_status mp_cast(mp_array *x, mp_dtype dtype, mp_array **y); /* x itself where it has the dtype */
+mp_status mp_sum_to(mp_array *x, int ndim, const int64_t *shape,
+                    mp_array **y); /* undoes broadcasting */
 mp_status mp_reshape(mp_array *x, int ndim, const int64_t *shape, mp_array **y);
 mp_status mp_expand(mp_array *x, int ndim, const int64_t *shape, mp_array **y);
-mp_status mp_swap_last(mp_array *x, mp_array **y);                       /* transposes the last two axes */
+mp_status mp_swap_last(mp_array *x, mp_array **y); /* transposes the last two axes */
 /* a binary op with a number */
 mp_status mp_op_scalar(mp_op op, mp_array *x, double value, mp_array **y);
 mp_status mp_full(mp_device device, const mp_spec *spec, double value, mp_array **y);
 
-/* Called by op.c around kernels that infer expects to take long (> 20 us), and around backward, so that the embedding
- * language can let other threads run. Set once by py/. */
+/* Called by op.c around kernels that infer expects to take long (> 20 us), and around backward, so
+ * that the embedding language can let other threads run. Set once by py/. */
 extern void *(*mp_long_work_begin)(void);
 extern void (*mp_long_work_end)(void *token);
 
@@ -392,22 +452,23 @@ extern void (*mp_long_work_end)(void *token);
 /* One autocast region. Regions form a stack per thread. */
 typedef struct mp_autocast {
     bool enabled[MP_KIND_COUNT];
-    int8_t dtype[MP_KIND_COUNT];      /* resolved, never MP_NO_DTYPE */
-    bool shadows;                     /* cache_enabled: use and make the narrow copies of parameters */
-    uint64_t entry;                   /* number of the outermost entry this region lies in */
+    int8_t dtype[MP_KIND_COUNT]; /* resolved, never MP_NO_DTYPE */
+    bool shadows;                /* cache_enabled: use and make the narrow copies of parameters */
+    uint64_t entry;              /* number of the outermost entry this region lies in */
     int preset;
     uint8_t policy[MP_KIND_COUNT][MP_OP_COUNT];
 } mp_autocast;
 
 /* The thread's innermost region, or NULL. */
 const mp_autocast *mp_autocast_current(void);
-/* Enters a region copied from the enclosing one (or the defaults) and changed by the caller through *region before the next
- * op; leaves one. Depth is the thread's. */
+/* Enters a region copied from the enclosing one (or the defaults) and changed by the caller through
+ * *region before the next op; leaves one. Depth is the thread's. */
 mp_status mp_autocast_push(mp_autocast **region);
 void mp_autocast_pop(void);
 int mp_autocast_depth(void);
 void mp_autocast_set_preset(mp_autocast *region, mp_preset preset); /* fills policy from ops.def */
-/* The inputs of a LOWER op in the region's dtype: aliases that keep their edges. Takes nothing, gives references. */
+/* The inputs of a LOWER op in the region's dtype: aliases that keep their edges. Takes nothing,
+ * gives references. */
 mp_status mp_autocast_lower(mp_call *call, mp_dtype to, mp_array **cast);
 mp_dtype mp_autocast_default_dtype(int kind);
 
@@ -427,15 +488,15 @@ typedef struct mp_hook {
 struct mp_leaf {
     MP_ATOMIC(int32_t) refs;
     bool requires_grad;
-    MP_ATOMIC(int) lock;        /* guards everything below */
-    mp_array *grad;          /* or NULL */
-    mp_array *grad_scale;    /* the loss scale grad was made with (0-d float32), NULL: none */
+    MP_ATOMIC(int) lock;  /* guards everything below */
+    mp_array *grad;       /* or NULL */
+    mp_array *grad_scale; /* the loss scale grad was made with (0-d float32), NULL: none */
     mp_hook *hooks;
     struct {
-        mp_array *array;     /* narrow copy laid out as the leaf, or NULL */
-        mp_storage *source;  /* the storage it was made from (identity only) */
+        mp_array *array;    /* narrow copy laid out as the leaf, or NULL */
+        mp_storage *source; /* the storage it was made from (identity only) */
         uint64_t version, entry;
-    } shadow[MP_SHADOWS];    /* one per narrow dtype: float16, bfloat16, e4m3fn, e5m2 */
+    } shadow[MP_SHADOWS]; /* one per narrow dtype: float16, bfloat16, e4m3fn, e5m2 */
 };
 
 bool mp_grad_enabled(void); /* of this thread: grad mode on and not inference mode */
@@ -460,15 +521,18 @@ mp_status mp_leaf_shadow(mp_array *a, mp_dtype dtype, mp_array **out);
 mp_status mp_array_add_hook(mp_array *a, mp_hook hook, uint64_t *id);
 void mp_array_remove_hook(mp_array *a, uint64_t id);
 
-/* A node whose rule lives outside of the core (mp.autograd.Function): inputs become edges, outputs get the node. Takes ctx
- * on success. vjp gets gy (NULL where none came) and writes gx (NULL: no gradient). */
+/* A node whose rule lives outside of the core (mp.autograd.Function): inputs become edges, outputs
+ * get the node. Takes ctx on success. vjp gets gy (NULL where none came) and writes gx (NULL: no
+ * gradient). */
 typedef struct mp_custom {
-    mp_status (*vjp)(void *ctx, int n_out, mp_array **gy, int n_in, const bool *need, mp_array **gx);
+    mp_status (*vjp)(void *ctx, int n_out, mp_array **gy, int n_in, const bool *need,
+                     mp_array **gx);
     void (*drop)(void *ctx);
     void *ctx;
     const char *name; /* static or kept by ctx */
 } mp_custom;
-mp_status mp_record_custom(const mp_custom *custom, int n_in, mp_array *const *in, int n_out, mp_array *const *out);
+mp_status mp_record_custom(const mp_custom *custom, int n_in, mp_array *const *in, int n_out,
+                           mp_array *const *out);
 
 /* Records a finished call (op.c only). */
 mp_status mp_record(mp_call *call, mp_array *const *original_in);
@@ -479,9 +543,10 @@ const char *mp_node_name(const mp_node *node);
 mp_node *mp_node_ref(mp_node *node);
 void mp_node_unref(mp_node *node);
 
-/* Runs backward from n roots. grads[i] NULL means 1 for a one-element root. With n_inputs > 0 the gradients with respect to
- * these arrays are written to `results` (NULL where none reached) unless accumulate, and nothing else is touched; with 0, they
- * are added to the leaves. create_graph records the backward itself. */
+/* Runs backward from n roots. grads[i] NULL means 1 for a one-element root. With n_inputs > 0 the
+ * gradients with respect to these arrays are written to `results` (NULL where none reached) unless
+ * accumulate, and nothing else is touched; with 0, they are added to the leaves. create_graph
+ * records the backward itself. */
 typedef struct mp_backward_run {
     int n;
     mp_array *const *roots;
@@ -498,14 +563,18 @@ mp_status mp_backward_from(const mp_backward_run *run);
 void mp_seed(uint64_t seed);
 /* Reserves one call number of the device's generator. */
 void mp_rng_next(mp_device device, uint64_t *seed, uint64_t *offset);
-typedef struct mp_rng_state { uint64_t seed, offset; } mp_rng_state;
+typedef struct mp_rng_state {
+    uint64_t seed, offset;
+} mp_rng_state;
 mp_rng_state mp_rng_get(mp_device device);
 void mp_rng_set(mp_device device, mp_rng_state state);
-/* The four 32-bit words at (seed, call, index): counter = (index lo, index hi, call lo, call hi), key = seed.
- * Element i of a call uses block i / 4, word i % 4 (doubles and int64: block i / 2, words 2 (i % 2) and the next).
- * Inline, so that every kernel on every device draws the same. */
-static inline MP_HOST_DEVICE void mp_philox(uint64_t seed, uint64_t call, uint64_t index, uint32_t out[4]) {
-    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = (uint32_t)call, c3 = (uint32_t)(call >> 32);
+/* The four 32-bit words at (seed, call, index): counter = (index lo, index hi, call lo, call hi),
+ * key = seed. Element i of a call uses block i / 4, word i % 4 (doubles and int64: block i / 2,
+ * words 2 (i % 2) and the next). Inline, so that every kernel on every device draws the same. */
+static inline MP_HOST_DEVICE void mp_philox(uint64_t seed, uint64_t call, uint64_t index,
+                                            uint32_t out[4]) {
+    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = (uint32_t)call,
+             c3 = (uint32_t)(call >> 32);
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
@@ -525,14 +594,16 @@ typedef enum mp_list {
     MP_LIST_COUNT
 } mp_list;
 
-/* One tensor of a list op; every pointer is contiguous over `size` elements (or NULL where absent). */
+/* One tensor of a list op; every pointer is contiguous over `size` elements (or NULL where absent).
+ */
 typedef struct mp_list_item {
     int64_t size;
     void *param, *grad, *shadow;
-    float *master;         /* float32 master of a 16-bit param */
-    void *m, *v;           /* first and second moment, momentum buffer: float32, or float64 for a float64 param */
-    float *step;           /* one float: steps taken */
-    const float *scale;    /* the loss scale in grad; NULL: none */
+    float *master; /* float32 master of a 16-bit param */
+    void *m,
+        *v; /* first and second moment, momentum buffer: float32, or float64 for a float64 param */
+    float *step;        /* one float: steps taken */
+    const float *scale; /* the loss scale in grad; NULL: none */
     int8_t param_dtype, grad_dtype, shadow_dtype;
 } mp_list_item;
 
@@ -540,7 +611,7 @@ typedef struct mp_list_item {
 typedef struct mp_stats {
     float found_inf; /* 0 or 1 */
     float norm;      /* 2-norm of the unscaled gradients */
-    float factor;    /* the clip coefficient: min(1, max_norm / (norm + 1e-6)), 1 without clipping */
+    float factor; /* the clip coefficient: min(1, max_norm / (norm + 1e-6)), 1 without clipping */
     float first_bad; /* index of the first item with inf or NaN, or -1 */
 } mp_stats;
 
@@ -555,22 +626,26 @@ typedef struct mp_list_call {
     mp_device device;
     int64_t n;
     const mp_list_item *items;
-    mp_stats *stats;              /* device memory or NULL */
-    mp_scaler *scaler;            /* scaler_update only */
+    mp_stats *stats;   /* device memory or NULL */
+    mp_scaler *scaler; /* scaler_update only */
     double lr, beta1, beta2, eps, weight_decay, momentum, dampening, max_norm;
     double growth_factor, backoff_factor, growth_interval, min_scale, max_scale, hysteresis;
     bool decoupled, nesterov, maximize, write /* unscale: write the unscaled gradients back */;
 } mp_list_call;
 typedef mp_status (*mp_list_kernel)(const mp_list_call *call);
 
-typedef struct mp_list_row { const char *name; } mp_list_row;
+typedef struct mp_list_row {
+    const char *name;
+} mp_list_row;
 extern const mp_list_row mp_list_rows[MP_LIST_COUNT];
 mp_status mp_list_run(const mp_list_call *call);
 
-/* GradScaler's law (PyTorch's, with bounds and hysteresis): shared by every backend. On found_inf: uses up hysteresis, then
- * scale = max(min_scale, scale * backoff) and tracker = 0; else tracker + 1, and at >= interval scale grows if finite. */
-static inline MP_HOST_DEVICE void mp_scaler_law(mp_scaler *s, double growth, double backoff, double interval, double min_scale,
-                                                double max_scale, double hysteresis) {
+/* GradScaler's law (PyTorch's, with bounds and hysteresis): shared by every backend. On found_inf:
+ * uses up hysteresis, then scale = max(min_scale, scale * backoff) and tracker = 0; else tracker +
+ * 1, and at >= interval scale grows if finite. */
+static inline MP_HOST_DEVICE void mp_scaler_law(mp_scaler *s, double growth, double backoff,
+                                                double interval, double min_scale, double max_scale,
+                                                double hysteresis) {
     if (s->found_inf > 0) {
         s->growth_tracker = 0;
         s->hysteresis_left -= 1;
@@ -592,16 +667,17 @@ static inline MP_HOST_DEVICE void mp_scaler_law(mp_scaler *s, double growth, dou
     s->found_inf = 0;
 }
 
-/* What py/ calls: gradients, loss scales and shadows are taken from the parameters' leaves. `scale` is the loss scale of
- * gradients that carry none of their own (NULL: 1). States are arrays per parameter, or NULL. Parameters without gradient are
- * left alone. After a step that read scaled gradients, .grad reads unscaled and clipped (a pending factor). */
+/* What py/ calls: gradients, loss scales and shadows are taken from the parameters' leaves. `scale`
+ * is the loss scale of gradients that carry none of their own (NULL: 1). States are arrays per
+ * parameter, or NULL. Parameters without gradient are left alone. After a step that read scaled
+ * gradients, .grad reads unscaled and clipped (a pending factor). */
 typedef struct mp_optim {
     int64_t n;
     mp_array *const *params, *const *m, *const *v, *const *masters, *const *steps;
     mp_array *stats, *scale; /* float32 arrays of 4 and 1 elements, or NULL */
     mp_list_call hyper;      /* lr ... maximize; the rest is filled here */
 } mp_optim;
-mp_status mp_optim_unscale(const mp_optim *o);          /* hyper.max_norm, hyper.write; fills stats */
+mp_status mp_optim_unscale(const mp_optim *o); /* hyper.max_norm, hyper.write; fills stats */
 mp_status mp_optim_step(mp_list list, const mp_optim *o); /* MP_LIST_sgd, MP_LIST_adam */
 mp_status mp_scaler_update(mp_array *state, const mp_list_call *hyper);
 
@@ -616,17 +692,19 @@ struct mp_backend {
     uint32_t abi;
     const char *name;
     int kind;
-    /* A library of its own has no other way to the core: it gets the core's mp_fail before anything else is called. NULL
-     * where the backend is linked into the core. */
+    /* A library of its own has no other way to the core: it gets the core's mp_fail before anything
+     * else is called. NULL where the backend is linked into the core. */
     /* `folders`: where Python packages lie, ':' between them. */
     void (*attach)(mp_status (*fail)(mp_status code, const char *format, ...), const char *folders);
     mp_status (*device_count)(int *count);
     /* Memory in the order of the thread's stream; home and guest are the storage's. */
     mp_status (*alloc)(mp_device device, size_t bytes, void **out, void **home);
     void (*free)(mp_device device, void *data, size_t bytes, void *home, void *guest);
-    /* copies between this backend's memory and the host's, or within; ordered with the kernels; waits if `wait`. Host memory
-     * that is read may be reused when it returns, that is written only with `wait`. */
-    mp_status (*copy)(mp_device device, void *dst, const void *src, size_t bytes, bool to_host, bool from_host, bool wait);
+    /* copies between this backend's memory and the host's, or within; ordered with the kernels;
+     * waits if `wait`. Host memory that is read may be reused when it returns, that is written only
+     * with `wait`. */
+    mp_status (*copy)(mp_device device, void *dst, const void *src, size_t bytes, bool to_host,
+                      bool from_host, bool wait);
     /* waits for all work of the device */
     mp_status (*synchronize)(mp_device device);
     /* Runs a kernel with what belongs around it; NULL: the kernel is simply called. */
@@ -635,8 +713,8 @@ struct mp_backend {
     mp_status (*memory)(mp_device device, mp_memory_info *out);
     mp_status (*empty_cache)(mp_device device);
     void (*set_tf32)(bool on); /* products of float32 may round their inputs to TF32 */
-    /* Streams and events, as opaque pointers. stream_use makes one (NULL: the one all threads share) the thread's; _block
-     * makes a stream wait, _wait the host. */
+    /* Streams and events, as opaque pointers. stream_use makes one (NULL: the one all threads
+     * share) the thread's; _block makes a stream wait, _wait the host. */
     mp_status (*stream_new)(mp_device device, int priority, void **stream);
     void (*stream_free)(void *stream);
     mp_status (*stream_use)(mp_device device, void *stream, void **before);
@@ -652,23 +730,24 @@ struct mp_backend {
     mp_status (*event_elapsed)(void *begin, void *end, float *milliseconds);
     /* text for `mixprec info`: JSON object of what was found */
     mp_status (*describe)(char *json, size_t capacity);
-    mp_kernel kernels[MP_OP_COUNT];      /* NULL: not implemented here */
+    mp_kernel kernels[MP_OP_COUNT]; /* NULL: not implemented here */
     mp_list_kernel lists[MP_LIST_COUNT];
 };
 
-/* The CPU backend, made by cpu/backend.c for the best tier the machine (and MIXPREC_CPU_ISA) allows. */
+/* The CPU backend, made by cpu/backend.c for the best tier the machine (and MIXPREC_CPU_ISA)
+ * allows. */
 mp_status mp_cpu_backend(const mp_backend **out);
-const char *mp_cpu_tier(void);             /* "baseline", "avx2", "avx512" */
-const char *mp_cpu_tiers(void);            /* those built and usable, space separated, best last */
+const char *mp_cpu_tier(void);  /* "baseline", "avx2", "avx512" */
+const char *mp_cpu_tiers(void); /* those built and usable, space separated, best last */
 int mp_num_threads(void);
 mp_status mp_set_num_threads(int n);
 
 /* The backend of a device. MP_ERR_DEVICE: "device: cuda:0 is not available: <why>". */
 mp_status mp_backend_of(mp_device device, const mp_backend **out);
-/* Loads the CUDA library from `path` when a driver answers; NVIDIA's libraries are looked for in the Python `folders` (':'
- * between them) too. mp_cuda_why says why not. */
+/* Loads the CUDA library from `path` when a driver answers; NVIDIA's libraries are looked for in
+ * the Python `folders` (':' between them) too. mp_cuda_why says why not. */
 mp_status mp_cuda_load(const char *path, const char *folders);
-const char *mp_cuda_why(void);             /* "" when it is there */
+const char *mp_cuda_why(void); /* "" when it is there */
 
 #ifdef __cplusplus
 }

@@ -28,7 +28,9 @@ static inline MP_HOST_DEVICE uint32_t mp_pick(int condition, uint32_t if_true, u
 
 /* ---- widening: exact ---- */
 
-static inline MP_HOST_DEVICE float mp_widen_bf16(uint16_t h) { return mp_from_bits32((uint32_t)h << 16); }
+static inline MP_HOST_DEVICE float mp_widen_bf16(uint16_t h) {
+    return mp_from_bits32((uint32_t)h << 16);
+}
 
 static inline MP_HOST_DEVICE float mp_widen_f16(uint16_t h) {
     uint32_t magnitude = h & 0x7fffu, sign = (uint32_t)(h & 0x8000u) << 16;

@@ -1,5 +1,6 @@
-/* The CUDA backend: the table of what the library can do, how a call is run, copies, and what is said of the devices. The
- * library has one exported symbol, mp_backend_get, and no Python ABI. Kernels lie in the .cu files. */
+/* The CUDA backend: the table of what the library can do, how a call is run, copies, and what is
+ * said of the devices. The library has one exported symbol, mp_backend_get, and no Python ABI.
+ * Kernels lie in the .cu files. */
 #include "blas.h"
 #include "library.h"
 #include "memory.h"
@@ -55,10 +56,12 @@ mp_status mp_cuda_check(cudaError_t error, const char *what) {
     cudaGetLastError(); /* an error that is not sticky must not meet the next call */
     if (is_fatal(error))
         return mp_fail(MP_ERR_DEVICE,
-                       "cuda: %s (%s), in %s or an op before it; the device cannot be used by this process any more, "
+                       "cuda: %s (%s), in %s or an op before it; the device cannot be used by this "
+                       "process any more, "
                        "MIXPREC_SYNC=1 names the op",
                        cudaGetErrorString(error), cudaGetErrorName(error), last_op);
-    return mp_fail(MP_ERR_DEVICE, "%s: %s (%s)", what, cudaGetErrorName(error), cudaGetErrorString(error));
+    return mp_fail(MP_ERR_DEVICE, "%s: %s (%s)", what, cudaGetErrorName(error),
+                   cudaGetErrorString(error));
 }
 
 mp_status mp_cuda_stream(mp_device device, cudaStream_t *out) {
@@ -73,7 +76,8 @@ static bool is_set(const char *variable) {
     return value && *value && strcmp(value, "0");
 }
 
-static void attach(mp_status (*fail)(mp_status code, const char *format, ...), const char *folders) {
+static void attach(mp_status (*fail)(mp_status code, const char *format, ...),
+                   const char *folders) {
     core_fail = fail;
     wait_each = is_set("MIXPREC_SYNC");
     mark_ranges = is_set("MIXPREC_NVTX");
@@ -125,8 +129,8 @@ const char *mp_cuda_op_name(mp_op op) { return op_names[op]; }
 
 enum { PIECE_BYTES = 2 << 20, PIECES = 8 };
 
-/* Host memory that the device reads at full speed: pieces per thread and device, used in turn, each with the event that
- * frees it. */
+/* Host memory that the device reads at full speed: pieces per thread and device, used in turn, each
+ * with the event that frees it. */
 static _Thread_local struct {
     void *piece[PIECES];
     cudaEvent_t free_at[PIECES];
@@ -136,8 +140,10 @@ static _Thread_local struct {
 static mp_status next_piece(const mp_cuda_place *place, void **piece, cudaEvent_t *event) {
     int turn = stage[place->index].turn = (stage[place->index].turn + 1) % PIECES;
     if (!stage[place->index].piece[turn]) {
-        MP_CUDA_TRY(cudaHostAlloc(&stage[place->index].piece[turn], PIECE_BYTES, cudaHostAllocPortable));
-        MP_CUDA_TRY(cudaEventCreateWithFlags(&stage[place->index].free_at[turn], cudaEventDisableTiming));
+        MP_CUDA_TRY(
+            cudaHostAlloc(&stage[place->index].piece[turn], PIECE_BYTES, cudaHostAllocPortable));
+        MP_CUDA_TRY(
+            cudaEventCreateWithFlags(&stage[place->index].free_at[turn], cudaEventDisableTiming));
     }
     MP_CUDA_TRY(cudaEventSynchronize(stage[place->index].free_at[turn]));
     *piece = stage[place->index].piece[turn];
@@ -145,7 +151,8 @@ static mp_status next_piece(const mp_cuda_place *place, void **piece, cudaEvent_
     return MP_OK;
 }
 
-/* From pageable host memory, piece by piece: what is read is copied when the call returns, the device may still be busy. */
+/* From pageable host memory, piece by piece: what is read is copied when the call returns, the
+ * device may still be busy. */
 static mp_status copy_staged(const mp_cuda_place *place, char *dst, const char *src, size_t bytes) {
     if (bytes <= MP_CUDA_POKE_BYTES) return mp_cuda_poke(place, dst, src, bytes);
     for (size_t at = 0; at < bytes; at += PIECE_BYTES) {
@@ -160,12 +167,14 @@ static mp_status copy_staged(const mp_cuda_place *place, char *dst, const char *
     return MP_OK;
 }
 
-static mp_status copy(mp_device device, void *dst, const void *src, size_t bytes, bool to_host, bool from_host, bool wait) {
+static mp_status copy(mp_device device, void *dst, const void *src, size_t bytes, bool to_host,
+                      bool from_host, bool wait) {
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(device, &place));
     if (bytes && from_host) MP_TRY(copy_staged(&place, dst, src, bytes));
     else if (bytes)
-        MP_CUDA_TRY(cudaMemcpyAsync(dst, src, bytes, to_host ? cudaMemcpyDeviceToHost : cudaMemcpyDefault, place.stream));
+        MP_CUDA_TRY(cudaMemcpyAsync(
+            dst, src, bytes, to_host ? cudaMemcpyDeviceToHost : cudaMemcpyDefault, place.stream));
     if (!wait && !wait_each) return MP_OK;
     MP_CUDA_TRY(cudaStreamSynchronize(place.stream));
     return mp_cuda_look(device);
@@ -182,54 +191,67 @@ static size_t append(char *json, size_t capacity, size_t used, const char *forma
     return used + (size_t)(n < 0 ? 0 : n);
 }
 
-/* Whether a chip computes in a dtype itself, and what it does if not. Products are by the tensor cores. */
+/* Whether a chip computes in a dtype itself, and what it does if not. Products are by the tensor
+ * cores. */
 static const char *arithmetic(mp_dtype dtype, int capability) {
     switch (dtype) {
     case MP_FLOAT16: return "native";
-    case MP_BFLOAT16: return capability >= 80 ? "native" : "emulated: products in float32 before compute capability 8.0";
+    case MP_BFLOAT16:
+        return capability >= 80 ? "native"
+                                : "emulated: products in float32 before compute capability 8.0";
     case MP_FLOAT8_E4M3FN:
     case MP_FLOAT8_E5M2:
-        return capability >= 89 ? "storage here; the chip has products" : "storage: products need compute capability 8.9";
+        return capability >= 89 ? "storage here; the chip has products"
+                                : "storage: products need compute capability 8.9";
     default: return "native";
     }
 }
 
-/* JSON: versions, libraries, and of each device name, compute capability, memory and arithmetic by dtype. */
+/* JSON: versions, libraries, and of each device name, compute capability, memory and arithmetic by
+ * dtype. */
 static mp_status describe(char *json, size_t capacity) {
     int count = 0, driver = 0, runtime = 0;
     MP_TRY(mp_cuda_device_count(&count));
     MP_CUDA_TRY(cudaDriverGetVersion(&driver));
     MP_CUDA_TRY(cudaRuntimeGetVersion(&runtime));
-    size_t used = append(json, capacity, 0, "{\"driver\": %d, \"runtime\": %d, \"libraries\": ", driver, runtime);
+    size_t used = append(json, capacity, 0,
+                         "{\"driver\": %d, \"runtime\": %d, \"libraries\": ", driver, runtime);
     for (int i = 0; i < MP_CUDA_LIBRARIES; i++) {
         const mp_cuda_library *library = mp_cuda_library_find((mp_cuda_library_id)i);
-        used = append(json, capacity, used, "%s{\"file\": \"%s\", \"path\": \"%s\", \"version\": %ld, \"missing\": \"%s\"}",
-                      i ? ", " : "[", library->file, library->path ? library->path : "", library->version,
-                      library->missing ? library->missing : "");
+        used =
+            append(json, capacity, used,
+                   "%s{\"file\": \"%s\", \"path\": \"%s\", \"version\": %ld, \"missing\": \"%s\"}",
+                   i ? ", " : "[", library->file, library->path ? library->path : "",
+                   library->version, library->missing ? library->missing : "");
     }
     used = append(json, capacity, used, "], \"devices\": [");
     for (int i = 0; i < count; i++) {
         struct cudaDeviceProp p;
         MP_CUDA_TRY(cudaGetDeviceProperties(&p, i));
         used = append(json, capacity, used,
-                      "%s{\"name\": \"%s\", \"capability\": \"%d.%d\", \"processors\": %d, \"bytes\": %zu, \"dtypes\": {",
-                      i ? ", " : "", p.name, p.major, p.minor, p.multiProcessorCount, p.totalGlobalMem);
+                      "%s{\"name\": \"%s\", \"capability\": \"%d.%d\", \"processors\": %d, "
+                      "\"bytes\": %zu, \"dtypes\": {",
+                      i ? ", " : "", p.name, p.major, p.minor, p.multiProcessorCount,
+                      p.totalGlobalMem);
         for (int t = 0; t < MP_DTYPE_COUNT; t++)
-            used = append(json, capacity, used, "%s\"%s\": \"%s\"", t ? ", " : "", mp_dtypes[t].name,
-                          arithmetic((mp_dtype)t, 10 * p.major + p.minor));
+            used = append(json, capacity, used, "%s\"%s\": \"%s\"", t ? ", " : "",
+                          mp_dtypes[t].name, arithmetic((mp_dtype)t, 10 * p.major + p.minor));
         used = append(json, capacity, used, "}}");
     }
     used = append(json, capacity, used, "]}");
-    return used < capacity ? MP_OK : mp_fail(MP_ERR_VALUE, "describe: %zu bytes are too few", capacity);
+    return used < capacity ? MP_OK
+                           : mp_fail(MP_ERR_VALUE, "describe: %zu bytes are too few", capacity);
 }
 
 /* ---- the table ---- */
 
-/* Every row's kernel, if a file defines it; else the weak name is NULL, and the op says that it has no cuda kernel. */
+/* Every row's kernel, if a file defines it; else the weak name is NULL, and the op says that it has
+ * no cuda kernel. */
 #define MP_OP(name, ...) __attribute__((weak)) mp_status mp_cuda_##name(mp_call *call);
 #include "ops.def"
 #undef MP_OP
-#define MP_LIST(name, ...) __attribute__((weak)) mp_status mp_cuda_list_##name(const mp_list_call *call);
+#define MP_LIST(name, ...)                                                                         \
+    __attribute__((weak)) mp_status mp_cuda_list_##name(const mp_list_call *call);
 #include "lists.def"
 #undef MP_LIST
 

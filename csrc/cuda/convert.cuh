@@ -1,6 +1,6 @@
-/* Types at rest and types in flight. An element is stored as T and computed with as C, which is float, double, int64_t or
- * uint64_t: widen<C>(x) loads, narrow<T>(y) stores, bit for bit what the CPU does (../narrow.h, cpu/convert.c). visit() is
- * the one place where a dtype becomes a type. */
+/* Types at rest and types in flight. An element is stored as T and computed with as C, which is
+ * float, double, int64_t or uint64_t: widen<C>(x) loads, narrow<T>(y) stores, bit for bit what the
+ * CPU does (../narrow.h, cpu/convert.c). visit() is the one place where a dtype becomes a type. */
 #ifndef MP_CUDA_CONVERT_CUH
 #define MP_CUDA_CONVERT_CUH
 
@@ -13,9 +13,15 @@
 
 #include "../narrow.h"
 
-struct mp_bool { uint8_t bits; };
-struct mp_e4m3 { uint8_t bits; };
-struct mp_e5m2 { uint8_t bits; };
+struct mp_bool {
+    uint8_t bits;
+};
+struct mp_e4m3 {
+    uint8_t bits;
+};
+struct mp_e5m2 {
+    uint8_t bits;
+};
 
 /* ---- from a dtype to a type ---- */
 
@@ -42,8 +48,8 @@ template <class F> static inline mp_status visit(int dtype, F f) {
     }
 }
 
-/* The same for the types that training spends its time in: float16, bfloat16, float32. Others: false, and f is not
- * called. */
+/* The same for the types that training spends its time in: float16, bfloat16, float32. Others:
+ * false, and f is not called. */
 template <class F> static inline bool visit_common(int dtype, mp_status *status, F f) {
     switch (dtype) {
     case MP_FLOAT16: *status = f(mp_type<__half>{}); return true;
@@ -53,12 +59,14 @@ template <class F> static inline bool visit_common(int dtype, mp_status *status,
     }
 }
 
-/* The type that floating elements of a row kernel are summed in: double for float64, else float. f(mp_type<C>{}). */
+/* The type that floating elements of a row kernel are summed in: double for float64, else float.
+ * f(mp_type<C>{}). */
 template <class F> static inline mp_status visit_real(bool wide, F f) {
     return wide ? f(mp_type<double>{}) : f(mp_type<float>{});
 }
 
-template <class T> constexpr bool is_floating =
+template <class T>
+constexpr bool is_floating =
     std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16> || std::is_same_v<T, mp_e4m3> ||
     std::is_same_v<T, mp_e5m2> || std::is_same_v<T, float> || std::is_same_v<T, double>;
 
@@ -81,7 +89,8 @@ template <class C, class T> static __device__ inline C widen(T x) {
     else if constexpr (std::is_same_v<C, double>) return to_double(x);
     else if constexpr (std::is_same_v<T, mp_bool>) return (C)x.bits;
     else if constexpr (is_floating<T>)
-        return std::is_same_v<C, int64_t> ? (C)mp_double_to_int(to_double(x)) : (C)mp_double_to_uint(to_double(x));
+        return std::is_same_v<C, int64_t> ? (C)mp_double_to_int(to_double(x))
+                                          : (C)mp_double_to_uint(to_double(x));
     else return (C)(int64_t)x; /* uint64_t shares its bits */
 }
 
@@ -122,11 +131,13 @@ template <class T, class C> static __device__ inline T narrow(C y) {
     else if constexpr (std::is_same_v<T, mp_bool>) return mp_bool{(uint8_t)(y != 0)};
     else if constexpr (std::is_floating_point_v<T>) return (T)y;
     else if constexpr (std::is_floating_point_v<C>)
-        return std::is_same_v<T, uint64_t> ? (T)mp_double_to_uint((double)y) : (T)mp_double_to_int((double)y);
+        return std::is_same_v<T, uint64_t> ? (T)mp_double_to_uint((double)y)
+                                           : (T)mp_double_to_int((double)y);
     else return (T)y;
 }
 
-/* ---- elements whose dtype is known at run time only: for general kernels, all threads of which take one branch ---- */
+/* ---- elements whose dtype is known at run time only: for general kernels, all threads of which
+ * take one branch ---- */
 
 template <class C> static __device__ inline C load_any(const void *p, int dtype) {
     switch (dtype) {
@@ -170,7 +181,8 @@ template <class C> static __device__ inline void store_any(void *p, int dtype, C
 
 /* ---- several elements at once ---- */
 
-/* V elements that are loaded and stored in accesses of up to 16 bytes: addresses are multiples of that. */
+/* V elements that are loaded and stored in accesses of up to 16 bytes: addresses are multiples of
+ * that. */
 template <class T, int V> struct alignas(V * sizeof(T) < 16 ? V * sizeof(T) : 16) mp_pack {
     T v[V];
 };
@@ -180,7 +192,8 @@ template <class T> constexpr int pack_size = 16 / (int)sizeof(T);
 template <class T, int V> static __device__ inline mp_pack<T, V> load_pack(const T *p) {
     return *reinterpret_cast<const mp_pack<T, V> *>(p);
 }
-template <class T, int V> static __device__ inline void store_pack(T *p, const mp_pack<T, V> &pack) {
+template <class T, int V>
+static __device__ inline void store_pack(T *p, const mp_pack<T, V> &pack) {
     *reinterpret_cast<mp_pack<T, V> *>(p) = pack;
 }
 static inline bool is_aligned(const void *p) { return ((uintptr_t)p & 15) == 0; }

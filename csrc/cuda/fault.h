@@ -1,4 +1,5 @@
-/* The report of a kernel that met an index out of range: see fault.cuh (writes it) and stream.c (reads it). */
+/* The report of a kernel that met an index out of range: see fault.cuh (writes it) and stream.c
+ * (reads it). */
 #ifndef MP_CUDA_FAULT_H
 #define MP_CUDA_FAULT_H
 

@@ -6,7 +6,8 @@
 
 #define MP_CUDA_MAX_DEVICES 64
 
-/* Sizes of memory: 512 bytes, and eight steps from each power of two to the next. Smaller classes are cut from slabs. */
+/* Sizes of memory: 512 bytes, and eight steps from each power of two to the next. Smaller classes
+ * are cut from slabs. */
 enum { MP_CUDA_CLASSES = 8 * 36, MP_CUDA_SLAB_CLASSES = 8 * 10 };
 
 typedef struct mp_cuda_block {

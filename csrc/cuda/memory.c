@@ -1,14 +1,15 @@
-/* Memory of the devices. What is freed is kept by its lane and given out again in the order of the lane's stream, without
- * asking the driver: a training loop allocates nothing from its second step on. Memory that another stream used goes back
- * when that stream has passed the point where it was freed. */
+/* Memory of the devices. What is freed is kept by its lane and given out again in the order of the
+ * lane's stream, without asking the driver: a training loop allocates nothing from its second step
+ * on. Memory that another stream used goes back when that stream has passed the point where it was
+ * freed. */
 #include "memory.h"
 
 #include <stdlib.h>
 
 enum {
-    SMALLEST = 9,             /* log2 of the first class */
-    SLAB_BYTES = 2 << 20,     /* small blocks are cut from these */
-    NODES = 256,              /* list nodes made at a time */
+    SMALLEST = 9,         /* log2 of the first class */
+    SLAB_BYTES = 2 << 20, /* small blocks are cut from these */
+    NODES = 256,          /* list nodes made at a time */
 };
 
 static struct {
@@ -24,7 +25,8 @@ static int class_of(size_t bytes, size_t *rounded) {
         *rounded = (size_t)1 << SMALLEST;
         return 0;
     }
-    int log = 63 - __builtin_clzll((unsigned long long)(bytes - 1)); /* 2^log < bytes <= 2^(log + 1) */
+    int log =
+        63 - __builtin_clzll((unsigned long long)(bytes - 1)); /* 2^log < bytes <= 2^(log + 1) */
     size_t step = (size_t)1 << (log - 3), steps = (bytes - ((size_t)1 << log) + step - 1) / step;
     *rounded = ((size_t)1 << log) + steps * step;
     return 8 * (log - SMALLEST) + (int)steps;
@@ -103,12 +105,15 @@ static mp_status out_of_memory(int index, size_t bytes) {
     cudaMemGetInfo(&available, &total);
     cudaGetLastError();
     return mp_fail(MP_ERR_MEMORY,
-                   "memory: %zu bytes were asked for on cuda:%d, which holds %zu, keeps %zu for reuse and has %zu of %zu free",
-                   bytes, index, totals[index].reserved - totals[index].cached, totals[index].cached, available, total);
+                   "memory: %zu bytes were asked for on cuda:%d, which holds %zu, keeps %zu for "
+                   "reuse and has %zu of %zu free",
+                   bytes, index, totals[index].reserved - totals[index].cached,
+                   totals[index].cached, available, total);
 }
 
-/* Memory from the driver; what is kept is given back first if there is none. */
-static mp_status ask_driver(int index, size_t bytes, void **out) {
+/* Memory from the driver for a request of `asked` bytes; what is kept is given back first if there
+ * is none. */
+static mp_status ask_driver(int index, size_t bytes, size_t asked, void **out) {
     cudaError_t error = cudaMalloc(out, bytes);
     if (error == cudaErrorMemoryAllocation) {
         cudaGetLastError();
@@ -117,7 +122,7 @@ static mp_status ask_driver(int index, size_t bytes, void **out) {
     }
     if (error == cudaErrorMemoryAllocation) {
         cudaGetLastError();
-        return out_of_memory(index, bytes);
+        return out_of_memory(index, asked);
     }
     MP_TRY(mp_cuda_check(error, "cudaMalloc"));
     totals[index].reserved += bytes;
@@ -128,7 +133,7 @@ static mp_status ask_driver(int index, size_t bytes, void **out) {
 
 static mp_status cut_slab(mp_cuda_lane *lane, int c, size_t bytes) {
     void *slab;
-    MP_TRY(ask_driver(lane->index, SLAB_BYTES, &slab));
+    MP_TRY(ask_driver(lane->index, SLAB_BYTES, bytes, &slab));
     push(&lane->classes[c].slabs, lane->index, slab);
     for (size_t at = 0; at + bytes <= SLAB_BYTES; at += bytes) {
         push(&lane->classes[c].blocks, lane->index, (char *)slab + at);
@@ -144,7 +149,7 @@ static mp_status take(mp_cuda_lane *lane, size_t bytes, void **out) {
     if (!lane->classes[c].blocks && c <= MP_CUDA_SLAB_CLASSES) MP_TRY(cut_slab(lane, c, rounded));
     *out = pop(&lane->classes[c].blocks, lane->index);
     if (*out) totals[lane->index].cached -= rounded;
-    else MP_TRY(ask_driver(lane->index, rounded, out));
+    else MP_TRY(ask_driver(lane->index, rounded, bytes, out));
     lane->classes[c].used++;
     return MP_OK;
 }
@@ -191,7 +196,8 @@ static void wait_for_guest(const mp_cuda_lane *home, const mp_cuda_lane *guest) 
 void mp_cuda_release(mp_device device, void *data, size_t bytes, void *home, void *guest) {
     mp_cuda_place place;
     mp_cuda_lane *lane = home;
-    if (mp_cuda_enter(device, &place) != MP_OK) return; /* a forked child: the memory is its parent's */
+    if (mp_cuda_enter(device, &place) != MP_OK)
+        return; /* a forked child: the memory is its parent's */
     mp_cuda_lock(place.index);
     if (guest == MP_MANY_GUESTS) {
         for (mp_cuda_lane *other = mp_cuda_lanes(place.index); other; other = other->next)

@@ -1,19 +1,20 @@
-/* Arithmetic of one and two inputs. Integers wrap around as NumPy's do, NaN goes through maximum, minimum, sign and relu.
- * Functions and their gradients are in activation.cu, comparisons and selection in compare.cu. */
+/* Arithmetic of one and two inputs. Integers wrap around as NumPy's do, NaN goes through maximum,
+ * minimum, sign and relu. Functions and their gradients are in activation.cu, comparisons and
+ * selection in compare.cu. */
 #include "pointwise.cuh"
 
 /* mp_cuda_<name> is y = formula of a and b, for numbers of every kind. */
-#define BINARY(name, formula)                                                                    \
-    struct name##_of {                                                                           \
-        template <class C> __device__ inline C operator()(C a, C b) const { return formula; }    \
-    };                                                                                           \
+#define BINARY(name, formula)                                                                      \
+    struct name##_of {                                                                             \
+        template <class C> __device__ inline C operator()(C a, C b) const { return formula; }      \
+    };                                                                                             \
     extern "C" mp_status mp_cuda_##name(mp_call *call) { return pointwise<2>(call, name##_of{}); }
 
 /* mp_cuda_<name> is y = formula of a. */
-#define UNARY(name, formula)                                                                     \
-    struct name##_of {                                                                           \
-        template <class C> __device__ inline C operator()(C a) const { return formula; }         \
-    };                                                                                           \
+#define UNARY(name, formula)                                                                       \
+    struct name##_of {                                                                             \
+        template <class C> __device__ inline C operator()(C a) const { return formula; }           \
+    };                                                                                             \
     extern "C" mp_status mp_cuda_##name(mp_call *call) { return pointwise<1>(call, name##_of{}); }
 
 /* Signed integers wrap around as unsigned ones do. */
@@ -63,9 +64,13 @@ UNARY(relu, is_negative(a) || a == 0 ? C(0) : a)
 
 /* gx = gy where y > 0, and where y is NaN */
 struct relu_bwd_of {
-    template <class C> __device__ inline C operator()(C gy, C y) const { return y <= 0 ? C(0) : gy; }
+    template <class C> __device__ inline C operator()(C gy, C y) const {
+        return y <= 0 ? C(0) : gy;
+    }
 };
-extern "C" mp_status mp_cuda_relu_bwd(mp_call *call) { return pointwise_real<2>(call, relu_bwd_of{}); }
+extern "C" mp_status mp_cuda_relu_bwd(mp_call *call) {
+    return pointwise_real<2>(call, relu_bwd_of{});
+}
 
 /* ---- powers ---- */
 
@@ -81,7 +86,9 @@ struct pow_of {
     __device__ inline int64_t operator()(int64_t a, int64_t b) const {
         return (int64_t)integer_power((uint64_t)a, (uint64_t)b);
     }
-    __device__ inline uint64_t operator()(uint64_t a, uint64_t b) const { return integer_power(a, b); }
+    __device__ inline uint64_t operator()(uint64_t a, uint64_t b) const {
+        return integer_power(a, b);
+    }
 };
 
 /* Powers to a number that the host knows, as NumPy does them. The second input is that number. */
@@ -102,8 +109,8 @@ struct inverse_of {
     template <class C> __device__ inline C operator()(C a, C) const { return C(1) / a; }
 };
 
-/* x1 ^ x2. An integer to a negative integer power is refused where the host knows the power, as NumPy does; in device
- * memory it gives 0, or 1 and -1 for bases of 1 and -1. */
+/* x1 ^ x2. An integer to a negative integer power is refused where the host knows the power, as
+ * NumPy does; in device memory it gives 0, or 1 and -1 for bases of 1 and -1. */
 extern "C" mp_status mp_cuda_pow(mp_call *call) {
     const mp_array *exponent = call->in[1];
     bool floating = mp_is_float((mp_dtype)call->out[0]->dtype);

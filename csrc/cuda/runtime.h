@@ -1,5 +1,6 @@
-/* What the files of the CUDA library share: the stream that work goes to, memory for the duration of a call, the way from
- * a CUDA error to a status, and the way a kernel says that an input was wrong. */
+/* What the files of the CUDA library share: the stream that work goes to, memory for the duration
+ * of a call, the way from a CUDA error to a status, and the way a kernel says that an input was
+ * wrong. */
 #ifndef MP_CUDA_RUNTIME_H
 #define MP_CUDA_RUNTIME_H
 
@@ -15,7 +16,8 @@ extern "C" {
 
 /* ---- stream.c ---- */
 
-/* A stream with the memory that is reused in its order. The first lane of a device is the one that all threads share. */
+/* A stream with the memory that is reused in its order. The first lane of a device is the one that
+ * all threads share. */
 typedef struct mp_cuda_lane mp_cuda_lane;
 /* Where kernels report an input that was wrong, see fault.cuh. */
 typedef struct mp_cuda_fault mp_cuda_fault;
@@ -29,12 +31,14 @@ typedef struct mp_cuda_place {
     int processors;       /* streaming multiprocessors */
 } mp_cuda_place;
 
-/* The thread's place on `device`, which is made current. MP_ERR_DEVICE in a forked child, where CUDA cannot be used. */
+/* The thread's place on `device`, which is made current. MP_ERR_DEVICE in a forked child, where
+ * CUDA cannot be used. */
 mp_status mp_cuda_enter(mp_device device, mp_cuda_place *out);
 /* The lane that the thread uses on a device it has entered. */
 mp_cuda_lane *mp_cuda_lane_of(mp_device device);
 cudaStream_t mp_cuda_lane_stream(const mp_cuda_lane *lane);
-/* What kernels have reported since the last look: MP_ERR_INDEX with its text, once. Costs one read of host memory. */
+/* What kernels have reported since the last look: MP_ERR_INDEX with its text, once. Costs one read
+ * of host memory. */
 mp_status mp_cuda_look(mp_device device);
 
 /* MP_OK, or MP_ERR_DEVICE "what: CUDA's name and text of the error". */
@@ -45,8 +49,8 @@ mp_status mp_cuda_check(cudaError_t error, const char *what);
 
 /* ---- memory.c ---- */
 
-/* Memory in the order of the thread's stream: what is freed is reused by later work of the stream, so that a call may free
- * its scratch as soon as its kernels are launched. */
+/* Memory in the order of the thread's stream: what is freed is reused by later work of the stream,
+ * so that a call may free its scratch as soon as its kernels are launched. */
 mp_status mp_cuda_scratch(const mp_cuda_place *place, size_t bytes, void **out);
 void mp_cuda_scratch_free(const mp_cuda_place *place, void *data, size_t bytes);
 

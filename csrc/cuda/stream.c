@@ -1,5 +1,6 @@
-/* Devices as a process uses them: started at their first use, with lanes (streams and their memory), the thread's current
- * lane, events, and the report of kernels that met an index out of range. */
+/* Devices as a process uses them: started at their first use, with lanes (streams and their
+ * memory), the thread's current lane, events, and the report of kernels that met an index out of
+ * range. */
 #include "stream.h"
 
 #include "fault.h"
@@ -38,8 +39,10 @@ static void prepare(void) {
 mp_status mp_cuda_device_count(int *count) {
     pthread_once(&once, prepare);
     if (forked)
-        return mp_fail(MP_ERR_DEVICE, "cuda: this process was forked from one that uses CUDA, and cannot use it; start "
-                       "workers with multiprocessing's \"spawn\"");
+        return mp_fail(
+            MP_ERR_DEVICE,
+            "cuda: this process was forked from one that uses CUDA, and cannot use it; start "
+            "workers with multiprocessing's \"spawn\"");
     if (device_total < 0) {
         int found = 0;
         MP_CUDA_TRY(cudaGetDeviceCount(&found));
@@ -58,11 +61,13 @@ static mp_status new_lane(int index, int priority, mp_cuda_lane **out) {
         return MP_OK;
     }
     mp_cuda_lane *lane = calloc(1, sizeof *lane);
-    if (!lane) return mp_fail(MP_ERR_MEMORY, "stream: no room for a lane of %zu bytes", sizeof *lane);
+    if (!lane)
+        return mp_fail(MP_ERR_MEMORY, "stream: no room for a lane of %zu bytes", sizeof *lane);
     lane->index = index;
     lane->priority = priority;
-    mp_status status = mp_cuda_check(cudaStreamCreateWithPriority(&lane->stream, cudaStreamNonBlocking, priority),
-                                     "cudaStreamCreateWithPriority");
+    mp_status status =
+        mp_cuda_check(cudaStreamCreateWithPriority(&lane->stream, cudaStreamNonBlocking, priority),
+                      "cudaStreamCreateWithPriority");
     if (status != MP_OK) {
         free(lane);
         return status;
@@ -77,7 +82,8 @@ static mp_status new_lane(int index, int priority, mp_cuda_lane **out) {
 static mp_status make_fault(int index) {
     mp_cuda_found *found;
     mp_cuda_fault fault = {0};
-    MP_CUDA_TRY(cudaHostAlloc((void **)&found, sizeof *found, cudaHostAllocMapped | cudaHostAllocPortable));
+    MP_CUDA_TRY(
+        cudaHostAlloc((void **)&found, sizeof *found, cudaHostAllocMapped | cudaHostAllocPortable));
     memset(found, 0, sizeof *found);
     MP_CUDA_TRY(cudaHostGetDevicePointer((void **)&fault.found, found, 0));
     MP_CUDA_TRY(cudaMalloc((void **)&devices[index].fault, sizeof fault));
@@ -89,7 +95,8 @@ static mp_status make_fault(int index) {
 /* First use of a device. Called under its lock, the device being current. */
 static mp_status start(int index) {
     mp_cuda_lane *lane;
-    MP_CUDA_TRY(cudaDeviceGetAttribute(&devices[index].processors, cudaDevAttrMultiProcessorCount, index));
+    MP_CUDA_TRY(
+        cudaDeviceGetAttribute(&devices[index].processors, cudaDevAttrMultiProcessorCount, index));
     MP_TRY(make_fault(index));
     MP_TRY(new_lane(index, 0, &lane));
     devices[index].first = lane;
@@ -100,7 +107,8 @@ static mp_status enter_first(int index) {
     int count;
     MP_TRY(mp_cuda_device_count(&count));
     if (index < 0 || index >= count)
-        return mp_fail(MP_ERR_DEVICE, "device: cuda:%d does not exist, there are %d CUDA devices", index, count);
+        return mp_fail(MP_ERR_DEVICE, "device: cuda:%d does not exist, there are %d CUDA devices",
+                       index, count);
     MP_CUDA_TRY(cudaSetDevice(index));
     pthread_mutex_lock(&devices[index].lock);
     mp_status status = devices[index].first ? MP_OK : start(index);
@@ -139,8 +147,10 @@ mp_status mp_cuda_look(mp_device device) {
     found->op = 0;
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(device, &place));
-    MP_CUDA_TRY(cudaMemsetAsync(place.fault, 0, sizeof(int), place.stream)); /* `taken` comes first */
-    return mp_fail(MP_ERR_INDEX, "%s: index %lld at position %lld is out of range for an extent of %lld (%s)",
+    MP_CUDA_TRY(
+        cudaMemsetAsync(place.fault, 0, sizeof(int), place.stream)); /* `taken` comes first */
+    return mp_fail(MP_ERR_INDEX,
+                   "%s: index %lld at position %lld is out of range for an extent of %lld (%s)",
                    mp_cuda_op_name(op), value, position, extent,
                    "met by the GPU after the call; MIXPREC_SYNC=1 raises it there");
 }
@@ -188,7 +198,8 @@ mp_status mp_cuda_stream_use(mp_device device, void *stream, void **before) {
     mp_cuda_lane *lane = stream;
     MP_TRY(mp_cuda_enter(device, &place));
     if (lane && lane->index != place.index)
-        return mp_fail(MP_ERR_VALUE, "stream: the stream is of cuda:%d, not of cuda:%d", lane->index, place.index);
+        return mp_fail(MP_ERR_VALUE, "stream: the stream is of cuda:%d, not of cuda:%d",
+                       lane->index, place.index);
     *before = place.lane;
     mine.lane[place.index] = lane ? lane : devices[place.index].first;
     return MP_OK;
@@ -208,7 +219,8 @@ void *mp_cuda_stream_handle(void *stream) { return ((mp_cuda_lane *)stream)->str
 mp_status mp_cuda_event_new(mp_device device, bool timing, void **out) {
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(device, &place));
-    MP_CUDA_TRY(cudaEventCreateWithFlags((cudaEvent_t *)out, timing ? cudaEventDefault : cudaEventDisableTiming));
+    MP_CUDA_TRY(cudaEventCreateWithFlags((cudaEvent_t *)out,
+                                         timing ? cudaEventDefault : cudaEventDisableTiming));
     return MP_OK;
 }
 

@@ -1,4 +1,5 @@
-/* Devices, streams and events for the table of backend.c. A stream is a lane, an event a cudaEvent_t. */
+/* Devices, streams and events for the table of backend.c. A stream is a lane, an event a
+ * cudaEvent_t. */
 #ifndef MP_CUDA_STREAM_H
 #define MP_CUDA_STREAM_H
 

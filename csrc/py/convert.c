@@ -204,8 +204,7 @@ mp_status mp_py_load_cuda_from(PyObject *path) {
     PyObject *file = PyUnicode_EncodeFSDefault(path);
     PyObject *text = joined ? PyUnicode_EncodeFSDefault(joined) : NULL;
     mp_status status = MP_ERR_VALUE;
-    if (file)
-        status = mp_cuda_load(PyBytes_AS_STRING(file), text ? PyBytes_AS_STRING(text) : "");
+    if (file) status = mp_cuda_load(PyBytes_AS_STRING(file), text ? PyBytes_AS_STRING(text) : "");
     Py_XDECREF(colon);
     Py_XDECREF(joined);
     Py_XDECREF(file);
@@ -299,8 +298,7 @@ int mp_py_number(const char *op, PyObject *object, const mp_py_partner *partner,
     }
     if (overflow > 0 && partner->uint64) {
         uint64_t bits = PyLong_AsUnsignedLongLong(object);
-        if (!PyErr_Occurred())
-            return mp_py_check(number_array(MP_UINT64, &bits, out));
+        if (!PyErr_Occurred()) return mp_py_check(number_array(MP_UINT64, &bits, out));
         PyErr_Clear();
     }
     PyErr_Format(PyExc_OverflowError, "%s: a Python integer does not fit in %s", op,

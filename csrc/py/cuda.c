@@ -1,11 +1,13 @@
-/* GPUs as mixprec.cuda wraps them: waiting, memory, streams and events. Streams and events are integers here, the backend's
- * pointers; their classes and who frees them are Python's. A call that waits lets go of the GIL. */
+/* GPUs as mixprec.cuda wraps them: waiting, memory, streams and events. Streams and events are
+ * integers here, the backend's pointers; their classes and who frees them are Python's. A call that
+ * waits lets go of the GIL. */
 #include "py.h"
 
 /* ---- arguments ---- */
 
 /* The backend of args[0], the name of a GPU. */
-static int backend_of(const char *op, PyObject *name, mp_device *device, const mp_backend **backend) {
+static int backend_of(const char *op, PyObject *name, mp_device *device,
+                      const mp_backend **backend) {
     if (mp_py_device(op, name, device) < 0) return -1;
     if (*device != MP_CPU) return mp_py_check(mp_backend_of(*device, backend));
     PyErr_Format(PyExc_ValueError, "%s: the device is %R, a GPU is wanted", op, name);
@@ -21,29 +23,34 @@ static PyObject *nothing(mp_status status) {
     return mp_py_check(status) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* The start of every function here: how many arguments, the backend, and a pointer in args[1] where there is one. */
+/* The start of every function here: how many arguments, the backend, and a pointer in args[1] where
+ * there is one. */
 typedef struct opened {
     mp_device device;
     const mp_backend *backend;
     void *first, *second; /* args[1] and args[2], where they are pointers */
 } opened;
 
-static int open_call(const char *op, PyObject *const *args, Py_ssize_t n, Py_ssize_t wanted, int pointers, opened *o) {
-    if (mp_py_count(op, n, wanted) < 0 || backend_of(op, args[0], &o->device, &o->backend) < 0) return -1;
+static int open_call(const char *op, PyObject *const *args, Py_ssize_t n, Py_ssize_t wanted,
+                     int pointers, opened *o) {
+    if (mp_py_count(op, n, wanted) < 0 || backend_of(op, args[0], &o->device, &o->backend) < 0)
+        return -1;
     if (pointers > 0 && pointer(args[1], &o->first) < 0) return -1;
     return pointers > 1 ? pointer(args[2], &o->second) : 0;
 }
 
 /* ---- the device ---- */
 
-PyDoc_STRVAR(device_count_doc, "cuda_device_count()\n--\n\nThe number of GPUs that can be used.\n\n"
-                               "Returns\n-------\nint\n    0 without the CUDA library or a driver.");
+PyDoc_STRVAR(device_count_doc,
+             "cuda_device_count()\n--\n\nThe number of GPUs that can be used.\n\n"
+             "Returns\n-------\nint\n    0 without the CUDA library or a driver.");
 static PyObject *device_count(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
     const mp_backend *backend;
     int count = 0;
     mp_py_load_cuda();
-    if (mp_backend_of((mp_device)1, &backend) == MP_OK && backend->device_count(&count) != MP_OK) count = 0;
+    if (mp_backend_of((mp_device)1, &backend) == MP_OK && backend->device_count(&count) != MP_OK)
+        count = 0;
     return PyLong_FromLong(count);
 }
 
@@ -60,8 +67,10 @@ static PyObject *synchronize(PyObject *module, PyObject *const *args, Py_ssize_t
     return nothing(status);
 }
 
-PyDoc_STRVAR(memory_doc, "cuda_memory(device, /)\n--\n\nBytes of a GPU.\n\nParameters\n----------\ndevice : str\n    A GPU.\n\n"
-                         "Returns\n-------\ntuple of int\n    Taken from the driver, of these kept for reuse, free at the "
+PyDoc_STRVAR(memory_doc, "cuda_memory(device, /)\n--\n\nBytes of a "
+                         "GPU.\n\nParameters\n----------\ndevice : str\n    A GPU.\n\n"
+                         "Returns\n-------\ntuple of int\n    Taken from the driver, of these kept "
+                         "for reuse, free at the "
                          "driver, and in all.");
 static PyObject *memory(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
@@ -69,12 +78,14 @@ static PyObject *memory(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     mp_memory_info info;
     if (open_call("memory", args, n, 1, 0, &o) < 0) return NULL;
     if (mp_py_check(o.backend->memory(o.device, &info)) < 0) return NULL;
-    return Py_BuildValue("(nnnn)", (Py_ssize_t)info.reserved, (Py_ssize_t)info.cached, (Py_ssize_t)info.free,
-                         (Py_ssize_t)info.total);
+    return Py_BuildValue("(nnnn)", (Py_ssize_t)info.reserved, (Py_ssize_t)info.cached,
+                         (Py_ssize_t)info.free, (Py_ssize_t)info.total);
 }
 
-PyDoc_STRVAR(empty_cache_doc, "cuda_empty_cache(device, /)\n--\n\nGives the driver the memory that no array uses.\n\n"
-                              "Parameters\n----------\ndevice : str\n    A GPU.");
+PyDoc_STRVAR(
+    empty_cache_doc,
+    "cuda_empty_cache(device, /)\n--\n\nGives the driver the memory that no array uses.\n\n"
+    "Parameters\n----------\ndevice : str\n    A GPU.");
 static PyObject *empty_cache(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -85,34 +96,44 @@ static PyObject *empty_cache(PyObject *module, PyObject *const *args, Py_ssize_t
     return nothing(status);
 }
 
-PyDoc_STRVAR(set_tf32_doc, "cuda_set_tf32(device, on, /)\n--\n\nWhether float32 products may round their inputs to TF32.\n\n"
-                           "Parameters\n----------\ndevice : str\n    A GPU; it holds for all.\non : bool\n    Whether.");
+PyDoc_STRVAR(
+    set_tf32_doc,
+    "cuda_set_tf32(device, on, /)\n--\n\nWhether float32 products may round their inputs to "
+    "TF32.\n\n"
+    "Parameters\n----------\ndevice : str\n    A GPU; it holds for all.\non : bool\n    Whether.");
 static PyObject *set_tf32(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
     bool on;
-    if (open_call("set_tf32", args, n, 2, 0, &o) < 0 || mp_py_bool("set_tf32", "on", args[1], &on) < 0) return NULL;
+    if (open_call("set_tf32", args, n, 2, 0, &o) < 0 ||
+        mp_py_bool("set_tf32", "on", args[1], &on) < 0)
+        return NULL;
     o.backend->set_tf32(on);
     Py_RETURN_NONE;
 }
 
 /* ---- streams ---- */
 
-PyDoc_STRVAR(stream_new_doc, "cuda_stream_new(device, priority, /)\n--\n\nA new stream.\n\n"
-                             "Parameters\n----------\ndevice : str\n    A GPU.\npriority : int\n    Lower ones go first.\n\n"
-                             "Returns\n-------\nint\n    For the functions here.");
+PyDoc_STRVAR(
+    stream_new_doc,
+    "cuda_stream_new(device, priority, /)\n--\n\nA new stream.\n\n"
+    "Parameters\n----------\ndevice : str\n    A GPU.\npriority : int\n    Lower ones go first.\n\n"
+    "Returns\n-------\nint\n    For the functions here.");
 static PyObject *stream_new(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
     int64_t priority;
     void *stream;
-    if (open_call("Stream", args, n, 2, 0, &o) < 0 || mp_py_int("Stream", "priority", args[1], &priority) < 0) return NULL;
+    if (open_call("Stream", args, n, 2, 0, &o) < 0 ||
+        mp_py_int("Stream", "priority", args[1], &priority) < 0)
+        return NULL;
     if (mp_py_check(o.backend->stream_new(o.device, (int)priority, &stream)) < 0) return NULL;
     return PyLong_FromVoidPtr(stream);
 }
 
-PyDoc_STRVAR(stream_free_doc, "cuda_stream_free(device, stream, /)\n--\n\nLets a stream be used anew.\n\n"
-                              "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.");
+PyDoc_STRVAR(stream_free_doc,
+             "cuda_stream_free(device, stream, /)\n--\n\nLets a stream be used anew.\n\n"
+             "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.");
 static PyObject *stream_free(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -121,9 +142,11 @@ static PyObject *stream_free(PyObject *module, PyObject *const *args, Py_ssize_t
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(stream_use_doc, "cuda_stream_use(device, stream, /)\n--\n\nMakes a stream the thread's on a GPU.\n\n"
-                             "Parameters\n----------\ndevice : str\n    A GPU.\nstream : int\n    0: the one all threads share.\n\n"
-                             "Returns\n-------\nint\n    The one it was.");
+PyDoc_STRVAR(stream_use_doc,
+             "cuda_stream_use(device, stream, /)\n--\n\nMakes a stream the thread's on a GPU.\n\n"
+             "Parameters\n----------\ndevice : str\n    A GPU.\nstream : int\n    0: the one all "
+             "threads share.\n\n"
+             "Returns\n-------\nint\n    The one it was.");
 static PyObject *stream_use(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -133,8 +156,9 @@ static PyObject *stream_use(PyObject *module, PyObject *const *args, Py_ssize_t 
     return PyLong_FromVoidPtr(before);
 }
 
-PyDoc_STRVAR(stream_wait_doc, "cuda_stream_wait(device, stream, /)\n--\n\nWaits for the work of a stream.\n\n"
-                              "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.");
+PyDoc_STRVAR(stream_wait_doc,
+             "cuda_stream_wait(device, stream, /)\n--\n\nWaits for the work of a stream.\n\n"
+             "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.");
 static PyObject *stream_wait(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -145,9 +169,10 @@ static PyObject *stream_wait(PyObject *module, PyObject *const *args, Py_ssize_t
     return nothing(status);
 }
 
-PyDoc_STRVAR(stream_done_doc, "cuda_stream_done(device, stream, /)\n--\n\nWhether a stream has no work left.\n\n"
-                              "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.\n\n"
-                              "Returns\n-------\nbool\n    Without waiting.");
+PyDoc_STRVAR(stream_done_doc,
+             "cuda_stream_done(device, stream, /)\n--\n\nWhether a stream has no work left.\n\n"
+             "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.\n\n"
+             "Returns\n-------\nbool\n    Without waiting.");
 static PyObject *stream_done(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -156,9 +181,10 @@ static PyObject *stream_done(PyObject *module, PyObject *const *args, Py_ssize_t
     return mp_py_check(o.backend->stream_done(o.first, &done)) < 0 ? NULL : PyBool_FromLong(done);
 }
 
-PyDoc_STRVAR(stream_handle_doc, "cuda_stream_handle(device, stream, /)\n--\n\nThe cudaStream_t of a stream.\n\n"
-                                "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.\n\n"
-                                "Returns\n-------\nint\n    For other libraries.");
+PyDoc_STRVAR(stream_handle_doc,
+             "cuda_stream_handle(device, stream, /)\n--\n\nThe cudaStream_t of a stream.\n\n"
+             "Parameters\n----------\ndevice : str\n    Its GPU.\nstream : int\n    The stream.\n\n"
+             "Returns\n-------\nint\n    For other libraries.");
 static PyObject *stream_handle(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -169,20 +195,24 @@ static PyObject *stream_handle(PyObject *module, PyObject *const *args, Py_ssize
 /* ---- events ---- */
 
 PyDoc_STRVAR(event_new_doc, "cuda_event_new(device, timing, /)\n--\n\nA new event.\n\n"
-                            "Parameters\n----------\ndevice : str\n    A GPU.\ntiming : bool\n    Whether it keeps the time.\n\n"
+                            "Parameters\n----------\ndevice : str\n    A GPU.\ntiming : bool\n    "
+                            "Whether it keeps the time.\n\n"
                             "Returns\n-------\nint\n    For the functions here.");
 static PyObject *event_new(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
     bool timing;
     void *event;
-    if (open_call("Event", args, n, 2, 0, &o) < 0 || mp_py_bool("Event", "timing", args[1], &timing) < 0) return NULL;
+    if (open_call("Event", args, n, 2, 0, &o) < 0 ||
+        mp_py_bool("Event", "timing", args[1], &timing) < 0)
+        return NULL;
     if (mp_py_check(o.backend->event_new(o.device, timing, &event)) < 0) return NULL;
     return PyLong_FromVoidPtr(event);
 }
 
-PyDoc_STRVAR(event_free_doc, "cuda_event_free(device, event, /)\n--\n\nFrees an event.\n\n"
-                             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.");
+PyDoc_STRVAR(event_free_doc,
+             "cuda_event_free(device, event, /)\n--\n\nFrees an event.\n\n"
+             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.");
 static PyObject *event_free(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -191,8 +221,10 @@ static PyObject *event_free(PyObject *module, PyObject *const *args, Py_ssize_t 
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(event_record_doc, "cuda_event_record(device, event, stream, /)\n--\n\nMarks a stream's place with an event.\n\n"
-                               "Parameters\n----------\ndevice : str\n    Their GPU.\nevent, stream : int\n    Which.");
+PyDoc_STRVAR(
+    event_record_doc,
+    "cuda_event_record(device, event, stream, /)\n--\n\nMarks a stream's place with an event.\n\n"
+    "Parameters\n----------\ndevice : str\n    Their GPU.\nevent, stream : int\n    Which.");
 static PyObject *event_record(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -200,8 +232,10 @@ static PyObject *event_record(PyObject *module, PyObject *const *args, Py_ssize_
     return nothing(o.backend->event_record(o.first, o.second));
 }
 
-PyDoc_STRVAR(event_block_doc, "cuda_event_block(device, event, stream, /)\n--\n\nMakes a stream wait for an event.\n\n"
-                              "Parameters\n----------\ndevice : str\n    Their GPU.\nevent, stream : int\n    Which.");
+PyDoc_STRVAR(
+    event_block_doc,
+    "cuda_event_block(device, event, stream, /)\n--\n\nMakes a stream wait for an event.\n\n"
+    "Parameters\n----------\ndevice : str\n    Their GPU.\nevent, stream : int\n    Which.");
 static PyObject *event_block(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -209,8 +243,9 @@ static PyObject *event_block(PyObject *module, PyObject *const *args, Py_ssize_t
     return nothing(o.backend->event_block(o.first, o.second));
 }
 
-PyDoc_STRVAR(event_wait_doc, "cuda_event_wait(device, event, /)\n--\n\nWaits for an event.\n\n"
-                             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.");
+PyDoc_STRVAR(event_wait_doc,
+             "cuda_event_wait(device, event, /)\n--\n\nWaits for an event.\n\n"
+             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.");
 static PyObject *event_wait(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -221,9 +256,11 @@ static PyObject *event_wait(PyObject *module, PyObject *const *args, Py_ssize_t 
     return nothing(status);
 }
 
-PyDoc_STRVAR(event_done_doc, "cuda_event_done(device, event, /)\n--\n\nWhether the work before an event is done.\n\n"
-                             "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.\n\n"
-                             "Returns\n-------\nbool\n    Without waiting.");
+PyDoc_STRVAR(
+    event_done_doc,
+    "cuda_event_done(device, event, /)\n--\n\nWhether the work before an event is done.\n\n"
+    "Parameters\n----------\ndevice : str\n    Its GPU.\nevent : int\n    The event.\n\n"
+    "Returns\n-------\nbool\n    Without waiting.");
 static PyObject *event_done(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;
@@ -232,9 +269,11 @@ static PyObject *event_done(PyObject *module, PyObject *const *args, Py_ssize_t 
     return mp_py_check(o.backend->event_done(o.first, &done)) < 0 ? NULL : PyBool_FromLong(done);
 }
 
-PyDoc_STRVAR(event_elapsed_doc, "cuda_event_elapsed(device, begin, end, /)\n--\n\nThe time between two events.\n\n"
-                                "Parameters\n----------\ndevice : str\n    Their GPU.\nbegin, end : int\n    Timing events.\n\n"
-                                "Returns\n-------\nfloat\n    Milliseconds.");
+PyDoc_STRVAR(
+    event_elapsed_doc,
+    "cuda_event_elapsed(device, begin, end, /)\n--\n\nThe time between two events.\n\n"
+    "Parameters\n----------\ndevice : str\n    Their GPU.\nbegin, end : int\n    Timing events.\n\n"
+    "Returns\n-------\nfloat\n    Milliseconds.");
 static PyObject *event_elapsed(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     opened o;

@@ -1,0 +1,291 @@
+"""What only a GPU shows: streams, memory, late errors, numbers of the host, training beside the CPU."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import mixprec as mp
+from helpers import host, run_python
+from mixprec import nn, optim
+
+WHY = mp._core.info()["cuda_why"]
+pytestmark = pytest.mark.skipif(not mp.cuda.is_available(), reason=f"no GPU: {WHY}")
+
+
+@pytest.fixture
+def x(rng):
+    return mp.array(rng.standard_normal((33, 65), dtype=np.float32)).to("cuda")
+
+
+# ---- devices ----
+
+
+def test_devices():
+    assert mp.cuda.device_count() >= 1
+    assert mp.cuda.get_device_capability() >= (7, 0)
+    assert mp.cuda.device_name()
+    with pytest.raises(mp.DeviceError, match="cuda:63"):
+        mp.zeros(2, device="cuda:63")
+
+
+def test_default_device():
+    with mp.device("cuda"):
+        assert mp.zeros(3).device == "cuda:0"
+        assert mp.array([1.0, 2.0]).device == "cuda:0"
+        assert mp.random.rand(3).device == "cuda:0"
+        assert mp.get_default_device() == "cuda:0"
+    assert mp.zeros(3).device == "cpu"
+
+
+def test_mixed_devices(x):
+    with pytest.raises(ValueError, match=r"add: inputs are on cuda:0 and cpu|cpu and cuda:0"):
+        x + mp.ones((33, 65))
+    with pytest.raises(TypeError, match=r"\.numpy\(\)"):
+        np.asarray(x)
+    np.testing.assert_array_equal(x.numpy(), x.cpu().numpy())
+
+
+# ---- numbers of the host ----
+
+
+def test_numbers(x):
+    y = host(x)
+    for got, want in [
+        (x * 2, y * 2),
+        (3.5 - x, 3.5 - y),
+        (x**2, y**2),
+        (x > 0.5, y > 0.5),
+        (x + np.float32(1), y + 1),
+        (mp.where(x > 0, x, 0.0), np.where(y > 0, y, 0)),
+        (mp.maximum(x, 0), np.maximum(y, 0)),
+    ]:
+        assert got.device == "cuda:0"
+        np.testing.assert_allclose(host(got), want, rtol=1e-6)
+    x += 1
+    x[0] = 3.0
+    x[1, 2] = 7
+    np.testing.assert_array_equal(host(x)[0], 3)
+    assert x[1, 2].item() == 7
+    assert (x.half() * 2.0).dtype == np.float16
+
+
+def test_numbers_keep_gradients(x):
+    x.requires_grad_()
+    ((x * 3 + 1) / 2).sum().backward()
+    np.testing.assert_allclose(host(x.grad), 1.5)
+
+
+# ---- late errors ----
+
+
+def test_index_out_of_range(x):
+    weight = mp.zeros((5, 4), device="cuda")
+    nn.functional.embedding(mp.array([1, 7]).to("cuda"), weight)
+    with pytest.raises(IndexError, match=r"embedding: index 7 at position 1.*extent of 5"):
+        mp.cuda.synchronize()
+    mp.cuda.synchronize()  # once
+    np.testing.assert_array_equal(host(x + 0), host(x))
+
+
+def test_target_out_of_range():
+    logits = mp.zeros((4, 10), device="cuda")
+    nn.functional.cross_entropy(logits, mp.array([0, 1, 2, 10]).to("cuda"))
+    with pytest.raises(IndexError, match="cross_entropy: index 10"):
+        mp.cuda.synchronize()
+
+
+def test_sync_names_the_op():
+    code = """
+import mixprec as mp
+from mixprec import nn
+try:
+    nn.functional.embedding(mp.array([9]).to("cuda"), mp.zeros((5, 4), device="cuda"))
+except IndexError as error:
+    print(error)
+"""
+    assert "embedding: index 9" in run_python(code, env={"MIXPREC_SYNC": "1"})
+
+
+def test_fork():
+    code = """
+import os, sys
+import mixprec as mp
+x = mp.ones(3, device="cuda")
+if os.fork() == 0:
+    try:
+        x + 1
+    except mp.DeviceError as error:
+        print(error, flush=True)
+        os._exit(0)
+    os._exit(1)
+assert os.wait()[1] == 0
+assert (x + 1).sum().item() == 6
+"""
+    assert "spawn" in run_python(code)
+
+
+# ---- memory ----
+
+
+def test_memory_is_reused():
+    def step():
+        a = mp.random.rand(1000, 300, device="cuda")
+        return (a * a + 1).sum()
+
+    for _ in range(3):
+        step()
+    mp.cuda.synchronize()
+    reserved = mp.cuda.memory_reserved()
+    for _ in range(50):
+        step()
+    assert mp.cuda.memory_reserved() == reserved
+    gc.collect()
+    mp.cuda.empty_cache()
+    assert mp.cuda.memory_reserved() <= reserved
+    assert mp.cuda.memory_allocated() <= mp.cuda.memory_reserved()
+    assert "held by arrays" in mp.cuda.memory_summary()
+
+
+def test_out_of_memory(x):
+    total = mp.cuda.mem_get_info()[1]
+    with pytest.raises(mp.OutOfMemoryError, match=rf"{2 * total} bytes were asked for on cuda:0"):
+        mp.empty((2 * total,), dtype=mp.int8, device="cuda")
+    np.testing.assert_array_equal(host(x * 1), host(x))
+
+
+# ---- streams ----
+
+
+def test_streams(x):
+    side = mp.cuda.Stream()
+    main = mp.cuda.current_stream()
+    side.wait_stream(main)
+    with mp.cuda.stream(side):
+        assert mp.cuda.current_stream() == side
+        y = x @ x.T
+        for _ in range(10):
+            y = y / 2
+    main.wait_stream(side)
+    z = y + 1
+    del y
+    np.testing.assert_allclose(host(z), host(x) @ host(x).T / 1024 + 1, rtol=1e-4, atol=1e-4)
+    assert mp.cuda.current_stream() == main
+    begin, end = mp.cuda.Event(enable_timing=True), mp.cuda.Event(enable_timing=True)
+    begin.record()
+    x = x + 1
+    end.record()
+    end.synchronize()
+    assert end.query() and begin.elapsed_time(end) >= 0
+    side.synchronize()
+    assert side.query()
+
+
+def test_memory_of_another_stream():
+    """What a stream still reads is not given out to another one."""
+    side = mp.cuda.Stream()
+    big = mp.ones((4096, 4096), device="cuda")
+    with mp.cuda.stream(side):
+        source = mp.ones((1 << 20,), device="cuda")
+    side.synchronize()
+    total = mp.zeros((), device="cuda")
+    for _ in range(20):
+        big = big @ big * (1 / 4096)
+    total = total + source.sum() * 0 + source.sum()
+    del source
+    with mp.cuda.stream(side):
+        other = mp.zeros((1 << 20,), device="cuda")
+    assert total.item() == 1 << 20
+    assert other.sum().item() == 0
+
+
+# ---- training ----
+
+
+def train(device, dtype, steps=40):
+    rng = np.random.default_rng(0)
+    mp.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(20, 64), nn.LayerNorm(64), nn.GELU(), nn.Linear(64, 64), nn.ReLU(),
+        nn.Linear(64, 5)
+    ).to(device)
+    opt = optim.AdamW(model.parameters(), lr=3e-3)
+    scaler = mp.GradScaler(enabled=dtype == mp.float16)
+    images = rng.standard_normal((40, 32, 20), dtype=np.float32)
+    labels = (images[..., :5].argmax(-1)).astype(np.int64)
+    losses = []
+    for i in range(steps):
+        x, y = mp.array(images[i % 40]).to(device), mp.array(labels[i % 40]).to(device)
+        opt.zero_grad()
+        with mp.autocast(dtype=dtype, enabled=dtype is not None):
+            loss = nn.functional.cross_entropy(model(x), y)
+        scaler.scale(loss).backward()
+        scaler.step(opt, max_norm=1.0)
+        scaler.update()
+        losses.append(loss.detach())
+    return np.array([float(loss) for loss in losses]), scaler
+
+
+@pytest.mark.parametrize("dtype", [None, mp.float16, mp.bfloat16], ids=str)
+def test_training_as_on_the_cpu(dtype):
+    """Whole runs: the same losses up to what roundings do over the steps."""
+    ours, scaler = train("cuda", dtype)
+    theirs, other = train("cpu", dtype)
+    close = 1e-3 if dtype is None else 0.05
+    np.testing.assert_allclose(ours, theirs, rtol=close, atol=close)
+    assert scaler.get_scale() == other.get_scale()
+    assert ours[-5:].mean() < 0.8 * ours[:5].mean()
+
+
+def test_injected_inf_skips():
+    """A step with inf in a gradient changes nothing but the scale."""
+    model = nn.Linear(8, 4).to("cuda")
+    opt = optim.Adam(model.parameters(), lr=0.1)
+    scaler = mp.GradScaler(init_scale=1024.0)
+    before = host(model.weight).copy()
+    for factor in (float("inf"), 1.0):
+        opt.zero_grad()
+        loss = (model(mp.ones((2, 8), device="cuda")) * factor).sum()
+        scaler.scale(loss).backward()
+        result = scaler.step(opt)
+        scaler.update()
+        if factor != 1.0:
+            assert result.skipped and result.where
+            np.testing.assert_array_equal(host(model.weight), before)
+            assert scaler.get_scale() == 512
+    assert bool(result)
+    assert not np.array_equal(host(model.weight), before)
+
+
+def test_batches_on_the_gpu():
+    images = np.arange(64 * 4, dtype=np.float32).reshape(64, 4)
+    seen = []
+    for x, y in mp.data.batches(images, np.arange(64), batch_size=10, device="cuda"):
+        assert x.device == "cuda:0"
+        seen.append(host(x * 1))
+        assert y.dtype == np.int64
+    np.testing.assert_array_equal(np.concatenate(seen), images)
+
+
+def test_save_and_load(tmp_path):
+    model = nn.Linear(3, 2).to("cuda")
+    opt = optim.Adam(model.parameters())
+    model(mp.ones((1, 3), device="cuda")).sum().backward()
+    opt.step()
+    mp.save(tmp_path / "run.safetensors", model=model, optimizer=opt, step=1)
+    other = nn.Linear(3, 2).to("cuda")
+    again = optim.Adam(other.parameters())
+    assert mp.load(tmp_path / "run.safetensors", model=other, optimizer=again)["step"] == 1
+    np.testing.assert_array_equal(host(other.weight), host(model.weight))
+
+
+# ---- other libraries ----
+
+
+@pytest.mark.parametrize("name", ["torch", "cupy"])
+def test_dlpack(name, x):
+    library = pytest.importorskip(name, reason=f"{name} is not installed")
+    there = library.from_dlpack(x)
+    back = mp.from_dlpack(there)
+    assert back.device == "cuda:0"
+    np.testing.assert_array_equal(host(back), host(x))
