@@ -406,6 +406,11 @@ def test_invalid_device():
         mp.amp.get_autocast_dtype(None)
 
 
+def test_availability():
+    available = [mp.amp.is_autocast_available(device) for device in ("cpu", "cuda", "tpu")]
+    assert available == [True, True, False]
+
+
 def test_called_with_non_callable():
     """test_autocast_called_with_non_callable."""
     with pytest.raises(TypeError, match="ndarray is not callable; write `with autocast"):
@@ -753,3 +758,28 @@ def test_custom_bwd_without_custom_fwd():
     y = Half.apply(rand(2).requires_grad_())
     with pytest.raises(RuntimeError, match="forward is not decorated with custom_fwd"):
         y.sum().backward()
+
+
+def test_custom_functions_that_fail_leave_their_regions():
+    class Failing(mp.autograd.Function):
+        @staticmethod
+        @mp.amp.custom_fwd(cast_inputs=F32)
+        def forward(ctx, a, fail):
+            if fail:
+                raise KeyError("forward")
+            return a * 2
+
+        @staticmethod
+        @mp.amp.custom_bwd
+        def backward(ctx, gy):
+            raise KeyError("backward")
+
+    x = rand(2).requires_grad_()
+    with mp.autocast("cpu"):
+        with pytest.raises(KeyError, match="forward"):
+            Failing.apply(x, True)
+        assert depth() == 1
+        y = Failing.apply(x, False).sum()
+    with pytest.raises(KeyError, match="backward"):
+        y.backward()
+    assert depth() == 0

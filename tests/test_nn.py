@@ -278,6 +278,12 @@ def test_clip_grad_norm():
     p.grad = mp.array([np.inf, 0.0, 0.0])
     with pytest.raises(RuntimeError):
         nn.utils.clip_grad_norm_([p, q], 1.0, error_if_nonfinite=True)
+    q.grad = mp.array([5.0])
+    for bad in (np.inf, np.nan):  # a norm that is no number scales nothing
+        p.grad = mp.array([bad, 2.0, 0.0])
+        assert not np.isfinite(nn.utils.clip_grad_norm_([p, q], 1.0).item())
+        np.testing.assert_array_equal(p.grad.numpy(), [bad, 2, 0])
+        assert q.grad.tolist() == [5]
     assert nn.utils.clip_grad_norm_([], 1.0) == 0
 
 

@@ -225,6 +225,30 @@ def test_penalty():
     run_case(loop, exact=False)
 
 
+def test_penalty_of_a_classifier():
+    """The recipe as it is written: float16 products, cross entropy, gradients by mp.grad."""
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 3))
+    opt, scaler = optim.SGD(model.parameters(), lr=0.2), mp.GradScaler("cpu")
+    rng = np.random.default_rng(0)
+    x = mp.array(rng.standard_normal((64, 8)).astype(np.float32))
+    labels = mp.array((host(x)[:, 0] > 0).astype(np.int64))
+    penalties = []
+    for _ in range(20):
+        opt.zero_grad()
+        with mp.autocast("cpu", mp.float16):
+            loss = F.cross_entropy(model(x), labels)
+        scaled = mp.grad(scaler.scale(loss), model.parameters(), create_graph=True)
+        inverse = 1.0 / scaler.get_scale()
+        with mp.autocast("cpu", mp.float16):
+            norm = sum((g * inverse).pow(2).sum() for g in scaled) ** 0.5
+            total = loss + norm
+        scaler.scale(total).backward()
+        assert scaler.step(opt)
+        scaler.update()
+        penalties.append(norm.item())
+    assert penalties[-1] < 0.5 * penalties[0]
+
+
 def test_accumulation():
     """test_grad_scaling_accumulation: two micro-batches, one step and update."""
 

@@ -262,3 +262,23 @@ def test_gradients_of_gradients_of_cross_entropy(name):
 
     for ours, theirs in zip(run(mp, mp.grad), run(torch, torch.autograd.grad), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm"])
+def test_gradients_of_gradients_of_norms(name, affine):
+    values = ARRAY.astype(np.float64)
+
+    def run(t, grad):
+        x = t.asarray(values.copy()).requires_grad_()
+        weight = t.asarray(values[0].copy()).requires_grad_()
+        bias = t.asarray(values[1].copy()).requires_grad_()
+        parameters = {"layer_norm": [weight, bias], "rms_norm": [weight]}[name] if affine else []
+        wanted = [x, *parameters]
+        y = getattr(t.nn.functional, name)(x, (4,), *parameters, eps=1e-3)
+        firsts = grad((y**3).sum(), wanted, create_graph=True)
+        seconds = grad(sum((g**2).sum() for g in firsts), wanted)
+        return [np.asarray(g.detach()) for g in (*firsts, *seconds)]
+
+    for ours, theirs in zip(run(mp, mp.grad), run(torch, torch.autograd.grad), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)

@@ -97,12 +97,64 @@ static mp_status run_bwd(mp_backward *b, mp_op op, int n_in, mp_array **in) {
     return MP_OK;
 }
 
+/* ---- the same gradients as chains of ops, where they are to have gradients themselves ---- */
+
+static mp_array *times(mp_chain *c, mp_array *x1, mp_array *x2) {
+    return mp_chain2(c, MP_OP_mul, x1, x2, NULL);
+}
+static mp_array *minus(mp_chain *c, mp_array *x1, mp_array *x2) {
+    return mp_chain2(c, MP_OP_sub, x1, x2, NULL);
+}
+
+/* The mean over the normalised axes. */
+static mp_array *level(mp_chain *c, mp_array *x) {
+    if (c->status != MP_OK) return NULL;
+    int64_t axes[MP_MAX_DIMS], size = 1;
+    int n = (int)c->b->attrs->n_axes;
+    for (int i = 0; i < n; i++) {
+        axes[i] = x->ndim - n + i;
+        size *= x->shape[axes[i]];
+    }
+    return mp_chain_scalar(c, MP_OP_mul, mp_chain_sum(c, x, n, axes), 1.0 / (double)size);
+}
+
+/* Gives input i, of the normalised shape, the sum of x over all other axes. */
+static void give_sum(mp_chain *c, int i, mp_array *x) {
+    if (c->status != MP_OK || !c->b->need[i]) return;
+    int64_t axes[MP_MAX_DIMS];
+    int n = x->ndim - (int)c->b->attrs->n_axes;
+    for (int k = 0; k < n; k++) axes[k] = k;
+    mp_array *sum = n ? mp_chain_sum(c, x, n, axes) : x;
+    mp_chain_give(c, i, mp_chain_reshape(c, sum, c->b->in_spec[i].ndim, c->b->in_spec[i].shape));
+}
+
+/* y = n weight + bias with n = d rstd, d = x - mean(x) (rms_norm: d = x). With g = gy weight:
+ * gx = rstd (g - n mean(g n)), less its mean where x's was taken off. */
+static mp_status recorded(mp_backward *b, bool centred) {
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *x = mp_chain_wide(&c, b->in[0]), *gy = mp_chain_wide(&c, b->gy[0]);
+    mp_array *d = centred ? minus(&c, x, level(&c, x)) : x;
+    mp_array *square = level(&c, times(&c, d, d));
+    mp_array *rstd =
+        mp_chain1(&c, MP_OP_rsqrt, mp_chain_scalar(&c, MP_OP_add, square, b->attrs->eps), NULL);
+    mp_array *n = times(&c, d, rstd), *g = b->in[1] ? times(&c, gy, b->in[1]) : gy;
+    mp_array *gx = times(&c, rstd, minus(&c, g, times(&c, n, level(&c, times(&c, g, n)))));
+    if (centred) gx = minus(&c, gx, level(&c, gx));
+    mp_chain_give(&c, 0, gx);
+    if (b->n_in > 1) give_sum(&c, 1, times(&c, gy, n));
+    if (b->n_in > 2) give_sum(&c, 2, gy);
+    return mp_chain_end(&c);
+}
+
 mp_status mp_vjp_layer_norm(mp_backward *b) {
+    if (mp_grad_enabled()) return recorded(b, true);
     mp_array *in[5] = {b->gy[0], b->in[0], b->in[1], b->out[1], b->out[2]};
     return run_bwd(b, MP_OP_layer_norm_bwd, 5, in);
 }
 
 mp_status mp_vjp_rms_norm(mp_backward *b) {
+    if (mp_grad_enabled()) return recorded(b, false);
     mp_array *in[4] = {b->gy[0], b->in[0], b->in[1], b->out[1]};
     return run_bwd(b, MP_OP_rms_norm_bwd, 4, in);
 }

@@ -10,6 +10,7 @@ from .autocast_mode import (
     custom_bwd,
     custom_fwd,
     get_autocast_dtype,
+    is_autocast_available,
     is_autocast_enabled,
 )
 from .grad_scaler import GradScaler, StepResult
@@ -23,5 +24,6 @@ __all__ = [
     "custom_bwd",
     "custom_fwd",
     "get_autocast_dtype",
+    "is_autocast_available",
     "is_autocast_enabled",
 ]

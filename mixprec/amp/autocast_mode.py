@@ -24,6 +24,7 @@ __all__ = [
     "custom_bwd",
     "custom_fwd",
     "get_autocast_dtype",
+    "is_autocast_available",
     "is_autocast_enabled",
 ]
 
@@ -138,6 +139,11 @@ class autocast:
     def __repr__(self) -> str:
         dtype = None if self.dtype is None else self.dtype.name
         return f"autocast(device_type={self.device_type!r}, dtype={dtype}, enabled={self.enabled})"
+
+
+def is_autocast_available(device_type: str) -> bool:
+    """Whether `autocast` knows the device type; the device itself need not be there."""
+    return device_type in _KINDS
 
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:

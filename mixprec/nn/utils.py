@@ -26,7 +26,8 @@ def clip_grad_norm_(
 
     Gradients that a GradScaler has scaled are clipped as they are, scaled; after
     ``scaler.unscale_(optimizer)`` they are the true ones. ``scaler.step(opt, max_norm=...)`` does
-    all of it in the optimizer's own pass.
+    all of it in the optimizer's own pass. Where the norm is inf or NaN nothing is scaled (PyTorch
+    makes zeros and NaN of all), so that it shows which gradient was bad.
 
     Parameters
     ----------
@@ -76,6 +77,7 @@ def clip_grad_norm_(
             "cannot be clipped"
         )
     factor = _core.minimum(_core.div(max_norm, _core.add(total, 1e-6)), 1.0)
+    factor = _core.where(_core.less(total, math.inf), factor, 1.0)
     for grad in grads:
         grad.mul_(move(factor, grad.device))
     return total
