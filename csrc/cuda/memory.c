@@ -205,7 +205,6 @@ void mp_cuda_release(mp_device device, void *data, size_t bytes, void *home, voi
     } else if (guest) {
         wait_for_guest(lane, guest);
     }
-    cudaGetLastError();
     give_back(lane, data, bytes ? bytes : 1);
     mp_cuda_unlock(place.index);
 }

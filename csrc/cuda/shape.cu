@@ -34,7 +34,15 @@ static __global__ void __launch_bounds__(MP_CUDA_THREADS)
         ((char *)(y + n))[threadIdx.x] = ((const char *)(x + n))[threadIdx.x];
 }
 
+/* From here on the copy engine's own kernel is the fastest: 4.29 TB/s on an H200, ours 4.15. */
+static const int64_t driver_bytes = 1 << 20;
+
 static mp_status launch_copy(const mp_cuda_place *place, char *y, const char *x, int64_t bytes) {
+    if (bytes >= driver_bytes)
+        return y == x ? MP_OK
+                      : mp_cuda_check(cudaMemcpyAsync(y, x, (size_t)bytes, cudaMemcpyDeviceToDevice,
+                                                      place->stream),
+                                      "cudaMemcpyAsync");
     return visit_unit(unit_of((uintptr_t)y | (uintptr_t)x, 1), [&](auto unit) {
         using U = typename decltype(unit)::type;
         constexpr int EACH = sizeof(U) == 16 ? 4 : 8;
