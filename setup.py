@@ -46,7 +46,8 @@ if X86:
         "-mprefer-vector-width=512",
     ]
 UNTIERED = {"backend.c", "parallel.c"}  # of csrc/cpu: compiled once, for any CPU
-SHARED_WITH_CUDA = ["csrc/dtype.c", "csrc/iter.c"]  # core files that the CUDA library has its own copy of
+# core files that the CUDA library has its own copy of
+SHARED_WITH_CUDA = ["csrc/dtype.c", "csrc/iter.c"]
 NVCC_FLAGS = ["-std=c++17", "-O3", "-lineinfo", "--compress-mode=size"]
 NUMPY_API = [
     "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION",

@@ -109,7 +109,8 @@ def play(setup: Setup, limits: Limits, workload: Workload) -> list[dict[str, Any
         workload.bars, workload.limit = [], None
     limit = limits.rate(workload.limit) if workload.limit else None
     setup.free()
-    runs, errors = {}, dict(workload.errors)
+    runs: dict[str, Any] = {}
+    errors: dict[str, str] = {}
     for name, make in workload.runs.items():
         if name.split()[0] not in setup.systems:
             continue
@@ -118,7 +119,6 @@ def play(setup: Setup, limits: Limits, workload: Workload) -> list[dict[str, Any
         except Exception as error:
             errors[name] = describe(error)
     readings, failed = measure(setup, runs)
-    readings.update(workload.given)
     errors.update(failed)
     runs.clear()
     workload.runs = {}

@@ -7,11 +7,11 @@ are compared, and how each of them is waited for.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import statistics
 import subprocess
-import tempfile
 import timeit
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,8 @@ class Run:
     """What one system does: `statement` with `names`, or call() of names["call"].
 
     prepare(calls) is run before each window, outside of the time. host: the time is that of the
-    host alone, until the last call has returned. most: calls of a window at most.
+    host alone, until the last call has returned. most: calls of a window at most. many(calls), if
+    given, does a whole window by itself and returns its seconds.
     """
 
     statement: str
@@ -35,6 +36,7 @@ class Run:
     prepare: Callable[[int], None] | None = None
     host: bool = False
     most: int = 20000
+    many: Callable[[int], float] | None = None
 
 
 def calling(call: Callable[[], Any], **options: Any) -> Run:
@@ -139,6 +141,8 @@ def measure(setup: Setup, runs: Mapping[str, Run]) -> tuple[dict[str, Reading], 
 
     def window(name: str, count: int) -> float:
         run, system = runs[name], name.split()[0]
+        if run.many:
+            return run.many(count)
         if run.prepare:
             run.prepare(count)
         setup.wait(system)
@@ -179,12 +183,12 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}"[:200]
 
 
-def bare_launch() -> float:
-    """Seconds of the host for one launch of an empty kernel, see launch.c."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "launch")
-        source = str(HERE / "launch.c")
-        command = [os.environ.get("CC", "gcc"), "-O2", source, "-o", str(program), "-ldl"]
-        subprocess.run(command, check=True, capture_output=True, text=True)
-        done = subprocess.run([program], check=True, capture_output=True, text=True)
-        return float(done.stdout) * 1e-6
+def launches(folder: str) -> Callable[[int], float]:
+    """launch_many of launch.c, built in a folder: the host's seconds for n empty kernels."""
+    library = str(Path(folder, "launch.so"))
+    compiler = os.environ.get("CC", "gcc")
+    command = [compiler, "-O2", "-shared", "-fPIC", str(HERE / "launch.c"), "-o", library, "-ldl"]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    launch_many = ctypes.CDLL(library).launch_many
+    launch_many.argtypes, launch_many.restype = [ctypes.c_int], ctypes.c_double
+    return launch_many

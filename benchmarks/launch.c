@@ -1,12 +1,10 @@
-/* Prints the host time of one launch of an empty kernel, in microseconds: the median of windows of
- * LAUNCHES, fewer than a stream's queue holds. Through the driver, which it opens by name. */
+/* Launches of an empty kernel through the driver, which it opens by name: what a launch costs the
+ * host at least. A library for gpu_timing.py, so that they are made in the process that is
+ * measured. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-
-#define LAUNCHES 500
-#define WINDOWS 41
 
 static const char kernel[] = ".version 7.0\n.target sm_80\n.address_size 64\n"
                              ".visible .entry nothing() { ret; }\n";
@@ -15,11 +13,6 @@ static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* A function of the driver, as a pointer that its caller gives a type. */
@@ -40,7 +33,12 @@ static void check(int error, const char *what) {
     exit(1);
 }
 
-int main(void) {
+static int (*wait_for)(void *);
+static int (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                     void *, void **, void **);
+static void *function, *stream;
+
+static void start(void) {
     int (*init)(unsigned) = (int (*)(unsigned))find("cuInit");
     int (*retain)(void **, int) = (int (*)(void **, int))find("cuDevicePrimaryCtxRetain");
     int (*use)(void *) = (int (*)(void *))find("cuCtxSetCurrent");
@@ -48,27 +46,26 @@ int main(void) {
     int (*get)(void **, void *, const char *) =
         (int (*)(void **, void *, const char *))find("cuModuleGetFunction");
     int (*create)(void **, unsigned) = (int (*)(void **, unsigned))find("cuStreamCreate");
-    int (*wait)(void *) = (int (*)(void *))find("cuStreamSynchronize");
-    int (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
-                  void *, void **, void **) =
-        (int (*)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
-                 void *, void **, void **))find("cuLaunchKernel");
-    void *context, *module, *function, *stream;
+    void *context, *module;
+    wait_for = (int (*)(void *))find("cuStreamSynchronize");
+    launch = (int (*)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                      void *, void **, void **))find("cuLaunchKernel");
     check(init(0), "cuInit");
     check(retain(&context, 0), "cuDevicePrimaryCtxRetain");
     check(use(context), "cuCtxSetCurrent");
     check(load(&module, kernel), "cuModuleLoadData");
     check(get(&function, module, "nothing"), "cuModuleGetFunction");
     check(create(&stream, 1 /* non-blocking */), "cuStreamCreate");
-    double taken[WINDOWS];
-    for (int w = -3; w < WINDOWS; w++) { /* the first ones warm up */
-        double start = seconds();
-        for (int i = 0; i < LAUNCHES; i++)
-            check(launch(function, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL), "cuLaunchKernel");
-        if (w >= 0) taken[w] = (seconds() - start) / LAUNCHES;
-        check(wait(stream), "cuStreamSynchronize");
-    }
-    qsort(taken, WINDOWS, sizeof *taken, compare);
-    printf("%.4f\n", taken[WINDOWS / 2] * 1e6);
-    return 0;
+}
+
+/* The seconds that n launches take the host, from an idle stream on. */
+double launch_many(int n) {
+    if (!function) start();
+    check(wait_for(stream), "cuStreamSynchronize");
+    double begin = seconds();
+    for (int i = 0; i < n; i++)
+        check(launch(function, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL), "cuLaunchKernel");
+    double taken = seconds() - begin;
+    check(wait_for(stream), "cuStreamSynchronize");
+    return taken;
 }

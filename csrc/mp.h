@@ -21,8 +21,9 @@ extern "C" {
 #endif
 
 #ifdef __CUDACC__
-#define MP_HOST_DEVICE __host__ __device__ /* inline functions that kernels of every device share  \
-                                            */
+#define MP_HOST_DEVICE                                                                             \
+    __host__ __device__ /* inline functions that kernels of every device share                     \
+                         */
 #else
 #define MP_HOST_DEVICE
 #endif
@@ -30,9 +31,10 @@ extern "C" {
 #define MP_ABI                                                                                     \
     2 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_MAX_DIMS 8
-#define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
-#define MP_MAX_INTS 24 /* integers in one list attribute: the starts, steps and shape of a slice   \
-                        */
+#define MP_MAX_OUT 4 /* outputs of one op, hidden ones included */
+#define MP_MAX_INTS                                                                                \
+    24 /* integers in one list attribute: the starts, steps and shape of a slice                   \
+        */
 
 /* ---- status.c: errors are a code and a thread-local text of the form "op: fact, with numbers"
  * ---- */

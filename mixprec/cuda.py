@@ -126,7 +126,7 @@ def reset_peak_memory_stats(device: Any = None) -> None:
 
 
 def memory_reserved(device: Any = None) -> int:
-    """Bytes taken from the driver: those of arrays, of kernels at work, and those kept for reuse."""
+    """Bytes taken from the driver: held by arrays, by kernels at work, or kept for reuse."""
     return _core.cuda_memory(_gpu(device))[0]
 
 

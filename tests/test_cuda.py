@@ -1,4 +1,4 @@
-"""What only a GPU shows: streams, memory, late errors, numbers of the host, training beside the CPU."""
+"""What only a GPU shows: streams, memory, late errors, numbers of the host, training."""
 
 import gc
 
@@ -176,7 +176,8 @@ def test_streams(x):
     x = x + 1
     end.record()
     end.synchronize()
-    assert end.query() and begin.elapsed_time(end) >= 0
+    assert end.query()
+    assert begin.elapsed_time(end) >= 0
     side.synchronize()
     assert side.query()
 
@@ -206,8 +207,12 @@ def train(device, dtype, steps=40):
     rng = np.random.default_rng(0)
     mp.manual_seed(0)
     model = nn.Sequential(
-        nn.Linear(20, 64), nn.LayerNorm(64), nn.GELU(), nn.Linear(64, 64), nn.ReLU(),
-        nn.Linear(64, 5)
+        nn.Linear(20, 64),
+        nn.LayerNorm(64),
+        nn.GELU(),
+        nn.Linear(64, 64),
+        nn.ReLU(),
+        nn.Linear(64, 5),
     ).to(device)
     opt = optim.AdamW(model.parameters(), lr=3e-3)
     scaler = mp.GradScaler(enabled=dtype == mp.float16)
@@ -250,7 +255,8 @@ def test_injected_inf_skips():
         result = scaler.step(opt)
         scaler.update()
         if factor != 1.0:
-            assert result.skipped and result.where
+            assert result.skipped
+            assert result.where
             np.testing.assert_array_equal(host(model.weight), before)
             assert scaler.get_scale() == 512
     assert bool(result)

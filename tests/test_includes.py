@@ -32,7 +32,7 @@ SYSTEM = {
         "sys/mman",
         "sys/syscall",
     },
-    "cuda": {"dlfcn", "pthread", "unistd", "type_traits"},
+    "cuda": {"cfloat", "dlfcn", "glob", "link", "pthread", "unistd", "type_traits"},
     "py": {"Python", "structmember"},
 }
 FOREIGN = {"cuda": re.compile(r"(cuda|cub/|nvtx3/|cooperative_groups)"), "py": re.compile("numpy/")}
