@@ -19,7 +19,7 @@ def test_import(benchmark):
     def import_in_new_interpreter(name):
         code = TIMED_IMPORT.format(name)
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
         )
         best[name] = min(best[name], float(done.stdout))
 

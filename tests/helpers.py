@@ -1,10 +1,13 @@
 """What several test files use: arrays in every layout, and calls of a row by its table entry."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
+import mixprec
 from mixprec import _core
 from refs import dtype_of
 
@@ -88,17 +91,22 @@ def host(array):
     return np.asarray(array.detach().cpu().numpy())
 
 
-def run_python(code, *args, timeout=120, env=None):
-    """Runs Python code in a process of its own; returns its output, fails with its errors."""
-    import os
-
-    done = subprocess.run(
-        [sys.executable, "-c", code, *args],
-        capture_output=True,
+def python(code, *args, timeout=120, env=None, **more):
+    """Runs Python code in a process of its own, with the mixprec that is tested here: not with
+    one that lies in the current folder, such as the sources beside an installed package."""
+    place = {"PYTHONPATH": str(Path(mixprec.__file__).parent.parent)}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *args],
         text=True,
         timeout=timeout,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **place, **(env or {})},
         check=False,
+        **more,
     )
+
+
+def run_python(code, *args, **more):
+    """The output of Python code run in a process of its own; fails with its errors."""
+    done = python(code, *args, capture_output=True, **more)
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import mixprec as mp
-from helpers import run_python
+from helpers import python, run_python
 from mixprec import _info, cli
 
 
@@ -63,10 +63,8 @@ def test_output_that_nobody_reads():
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as closed:
-        done = subprocess.run(
-            [sys.executable, "-c", code], stdout=closed, stderr=subprocess.PIPE, check=False
-        )
-    assert (done.returncode, done.stderr) == (1, b"")
+        done = python(code, stdout=closed, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_bad_arguments(capsys):
