@@ -34,6 +34,7 @@ def collect() -> dict[str, Any]:
         "cuda": {
             "available": bool(core.pop("cuda", False)),
             "why_not": core.pop("cuda_why", "") or None,
+            **json.loads(core.pop("cuda_found", "") or "{}"),
         },
         "dtypes": [row["name"] for row in _core.dtype_table()],
         "ops": len(_core.op_table()),
@@ -52,7 +53,7 @@ def render(info: dict[str, Any]) -> str:
         ("packages", ", ".join(packages)),
         ("cpu", f"{cpu['tier']} (usable here: {' '.join(cpu['tiers'])})"),
         ("threads", f"{cpu['threads']} of {cpu['cpus']} CPUs"),
-        ("cuda", "available" if cuda["available"] else f"absent: {cuda['why_not']}"),
+        *_cuda_rows(cuda),
         ("dtypes", " ".join(info["dtypes"])),
         ("ops", f"{info['ops']} rows"),
     ]
@@ -62,6 +63,49 @@ def render(info: dict[str, Any]) -> str:
     rows += [(f"build {key}", _flat(value)) for key, value in build.items() if value is not None]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def _cuda_rows(cuda: dict[str, Any]) -> list[tuple[str, str]]:
+    """Whether CUDA is there, each device and what it computes itself, and NVIDIA's libraries."""
+    if not cuda["available"]:
+        return [("cuda", f"absent: {cuda['why_not']}")]
+    rows = [
+        (
+            "cuda",
+            f"driver for CUDA {_cuda_version(cuda['driver'])}, run time "
+            f"{_cuda_version(cuda['runtime'])}",
+        )
+    ]
+    for i, device in enumerate(cuda["devices"]):
+        size = device["bytes"] / 2**30
+        rows.append(
+            (
+                f"cuda:{i}",
+                f"{device['name']}, compute capability {device['capability']}, "
+                f"{device['processors']} multiprocessors, {size:.1f} GiB",
+            )
+        )
+        kinds: dict[str, list[str]] = {}
+        for dtype, how in device["dtypes"].items():
+            kinds.setdefault(how, []).append(dtype)
+        rows += [
+            (f"cuda:{i} {how.partition(':')[0]}", " ".join(names) + _reason(how))
+            for how, names in kinds.items()
+        ]
+    for library in cuda["libraries"]:
+        found = f"{library['version']} at {library['path']}"
+        rows.append((library["file"], found if library["path"] else library["missing"]))
+    return rows
+
+
+def _cuda_version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _reason(how: str) -> str:
+    """What comes after the colon of a text such as "storage: there are no products"."""
+    reason = how.partition(": ")[2]
+    return f" ({reason})" if reason else ""
 
 
 def _version(name: str) -> str | None:

@@ -76,6 +76,32 @@ def test_numbers_keep_gradients(x):
     np.testing.assert_allclose(host(x.grad), 1.5)
 
 
+# ---- random numbers ----
+
+
+@pytest.mark.parametrize("n", [1, 31, 1025, 100_003])
+def test_random_numbers_as_on_the_cpu(n):
+    draws = {
+        "rand": lambda device: mp.random.rand(n, device=device),
+        "rand float16": lambda device: mp.random.rand(n, dtype=mp.float16, device=device),
+        "rand float64": lambda device: mp.random.rand(n, dtype=mp.float64, device=device),
+        "randint": lambda device: mp.random.randint(-5, 1000, (n,), device=device),
+        "permutation": lambda device: mp.random.permutation(n, device=device),
+        "dropout": lambda device: nn.functional.dropout(mp.ones(n, device=device), 0.3),
+    }
+    for name, draw in draws.items():
+        got, want = [], []
+        for device, values in (("cuda", got), ("cpu", want)):
+            mp.manual_seed(7)
+            draw(device)  # the second call, so that the call number counts too
+            values.append(host(draw(device)))
+        np.testing.assert_array_equal(got[0], want[0], err_msg=name)
+    mp.manual_seed(7)
+    got = host(mp.random.randn(n, device="cuda"))
+    mp.manual_seed(7)
+    np.testing.assert_array_max_ulp(got, host(mp.random.randn(n)), 2)
+
+
 # ---- late errors ----
 
 

@@ -201,7 +201,7 @@ static const char *arithmetic(mp_dtype dtype, int capability) {
                                 : "emulated: products in float32 before compute capability 8.0";
     case MP_FLOAT8_E4M3FN:
     case MP_FLOAT8_E5M2:
-        return capability >= 89 ? "storage here; the chip has products"
+        return capability >= 89 ? "storage: the chip has products, mixprec has none yet"
                                 : "storage: products need compute capability 8.9";
     default: return "native";
     }
