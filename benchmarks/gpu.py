@@ -1,6 +1,7 @@
 """Measures mixprec on the GPU beside its peers and writes results/gpu-<card>-<date>.json.
 
     python benchmarks/gpu.py [--only NAME ...] [--json FILE] [--window SECONDS] [--windows N]
+                             [--from FILE] [--readme]
 
 A line per workload and system: the time or rate, how fast that is against the best peer, whether
 the bar was met (the bars are of an H200), and the share of what the card does: bytes at the rate of
@@ -25,11 +26,12 @@ from typing import Any
 
 from gpu_timing import Reading, Setup, describe, measure
 from gpu_workloads import WORKLOADS, Limits, Workload
-from report import HERE, revision, version
+from report import HERE, put_into_readme, revision, version
 
 PACKAGES = ("mixprec", "numpy", "torch", "jax", "cupy-cuda13x")
 SCALES = {"us": 1e6, "TB/s": 1e-12, "TFLOP/s": 1e-12}
 COLUMNS = ("workload", "system", "value", "best window", "against the best peer", "bar", "of limit")
+HEAD = "| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|"
 
 
 def main() -> int:
@@ -45,8 +47,12 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the result")
     parser.add_argument("--window", metavar="SECONDS", type=float, default=0.1)
     parser.add_argument("--windows", metavar="N", type=int, default=7)
+    parser.add_argument("--from", metavar="FILE", type=Path, dest="source")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md too")
     parser.add_argument("--small", action="store_true", help="tiny sizes, on the CPU")
     options = parser.parse_args()
+    if options.source:
+        return show(json.loads(options.source.read_text()), options.readme)
 
     setup = Setup(
         "cpu" if options.small else "cuda", options.small, options.window, options.windows
@@ -61,7 +67,7 @@ def main() -> int:
     print(f"{card['name']}, driver {card['driver']}\n", flush=True)
     limits = Limits(setup)
     rows: list[dict[str, Any]] = []
-    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
+    print(HEAD)
     for name in options.only:
         for workload in WORKLOADS[name](setup):
             found = play(setup, limits, workload)
@@ -82,6 +88,27 @@ def main() -> int:
         "rows": rows,
     }
     print(f"\nwritten: {write(result, options.json)}")
+    if options.readme:
+        put_into_readme("gpu benchmarks", render(result))
+    return verdict(rows)
+
+
+def show(result: dict[str, Any], readme: bool) -> int:
+    print(render(result))
+    if readme:
+        put_into_readme("gpu benchmarks", render(result))
+    return verdict(result["rows"])
+
+
+def render(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    packages = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    about = f"{machine['name']}, driver {machine['driver']}; Python {machine['python']}, {packages}"
+    about += f"; {result['date'][:10]}, commit {result['commit']}."
+    return "\n".join([about, "", HEAD, *map(line, result["rows"])])
+
+
+def verdict(rows: list[dict[str, Any]]) -> int:
     failed = [row for row in rows if row["bar_met"] is False or is_broken(row)]
     return 1 if failed else 0
 

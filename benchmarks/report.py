@@ -22,7 +22,6 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 PACKAGES = ("mixprec", "numpy", "ml_dtypes", "torch")
 
 
@@ -41,7 +40,7 @@ def main() -> int:
     text = render(result)
     print(text)
     if options.readme:
-        put_into_readme(text)
+        put_into_readme("benchmarks", text)
     missed = [bar for row in result["rows"] for bar in row["bars"] if bar["speed"] < bar["least"]]
     return 1 if missed else 0
 
@@ -79,6 +78,10 @@ def tier() -> str:
 
 
 def version(name: str) -> str | None:
+    if name == "mixprec":  # which need not be installed
+        import mixprec
+
+        return mixprec.__version__
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -86,9 +89,10 @@ def version(name: str) -> str | None:
 
 
 def revision() -> str:
+    """The commit; of a copy without its history, what MIXPREC_COMMIT says."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    return done.stdout.strip() or os.environ.get("MIXPREC_COMMIT") or "unknown"
 
 
 def write(result: dict[str, Any]) -> Path:
@@ -136,13 +140,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-9:.0f} ns"
 
 
-def put_into_readme(text: str) -> None:
+def put_into_readme(place: str, text: str) -> None:
+    """Puts a text between the two comments of a place in README.md."""
     path = ROOT / "README.md"
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = f"<!-- {place}: begin -->", f"<!-- {place}: end -->"
+    before, begin, rest = path.read_text().partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise SystemExit(f"README.md has no lines {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+        raise SystemExit(f"README.md has no lines {first} and {last}")
+    path.write_text(f"{before}{first}\n\n{text}\n\n{last}{after}")
 
 
 if __name__ == "__main__":
