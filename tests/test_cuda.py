@@ -46,6 +46,45 @@ def test_mixed_devices(x):
     np.testing.assert_array_equal(x.numpy(), x.cpu().numpy())
 
 
+several = pytest.mark.skipif(
+    mp.cuda.is_available() and mp.cuda.device_count() < 2, reason="one GPU only"
+)
+
+
+@several
+def test_two_gpus(x):
+    """Each has its own memory and streams; arrays move between them; ops do not mix them."""
+    y = x.to("cuda:1")
+    assert y.device == "cuda:1"
+    np.testing.assert_array_equal(host(y), host(x))
+    with pytest.raises(ValueError, match="cuda:0 and cuda:1"):
+        x + y
+    with mp.device("cuda:1"):
+        assert mp.zeros(3).device == "cuda:1"
+    np.testing.assert_allclose(host(y @ y.T), host(x @ x.T), rtol=1e-4, atol=1e-4)
+    for i in range(20):  # back and forth
+        x, y = (x + i), (y + i)
+    np.testing.assert_array_equal(host(y.to("cuda:0")), host(x))
+
+
+@several
+def test_models_on_two_gpus():
+    losses = []
+    for device in ("cuda:0", "cuda:1"):
+        mp.manual_seed(3)
+        model = nn.Linear(8, 4).to(device)
+        opt, scaler = optim.AdamW(model.parameters(), lr=0.1), mp.GradScaler()
+        for _ in range(3):
+            opt.zero_grad()
+            with mp.autocast():
+                loss = model(mp.ones((4, 8), device=device)).square().mean()
+            scaler.scale(loss).backward()
+            scaler.step(opt, max_norm=1.0)
+            scaler.update()
+        losses.append(loss.item())
+    assert losses[0] == losses[1]
+
+
 # ---- numbers of the host ----
 
 
