@@ -289,7 +289,9 @@ static mp_status unpack(mp_node *node, unpacked *u, bool create_graph) {
     return status;
 }
 
+/* Lets go of what the node keeps for its rule. */
 static void release(mp_node *node) {
+    if (node->custom.release) node->custom.release(node->custom.ctx);
     mp_spin_lock(&node->lock);
     int n = node->n_saved;
     mp_array *gone[8];

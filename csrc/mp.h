@@ -529,6 +529,7 @@ void mp_array_remove_hook(mp_array *a, uint64_t id);
 typedef struct mp_custom {
     mp_status (*vjp)(void *ctx, int n_out, mp_array **gy, int n_in, const bool *need,
                      mp_array **gx);
+    void (*release)(void *ctx); /* after a run that does not retain the graph; or NULL */
     void (*drop)(void *ctx);
     void *ctx;
     const char *name; /* static or kept by ctx */

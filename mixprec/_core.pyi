@@ -572,6 +572,7 @@ def make_leaf(array: ndarray, /) -> None: ...
 def record_custom(
     name: str,
     backward: Callable[..., Any],
+    release: Callable[[], Any] | None,
     inputs: ndarray | Sequence[ndarray | None],
     outputs: ndarray | Sequence[ndarray],
     /,

@@ -187,7 +187,7 @@ def move(x: ndarray, to: str) -> ndarray:
     grad, inference = _core.grad_mode()
     if x.requires_grad and grad and not inference:
         home = x.device
-        _core.record_custom("to", lambda g: (move(g, home),), (x,), (y,))
+        _core.record_custom("to", lambda g: (move(g, home),), None, (x,), (y,))
     return y
 
 

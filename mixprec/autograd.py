@@ -6,9 +6,9 @@ Names and behaviour are those of `torch.autograd`. The graph and the traversal a
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import local
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from . import _core
 from ._core import ndarray
@@ -46,6 +46,15 @@ _stack = _Stack()
 
 class _Mode:
     """A context manager and decorator, usable any number of times, recursively, in any thread."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """A mode; or, where the bare name decorates a function, that function in the mode."""
+        if args and callable(args[0]):
+            return cls()(args[0])  # type: ignore[no-any-return]
+        return super().__new__(cls)
+
+    def __init__(self) -> None:
+        """Most modes have no parameter."""
 
     def _inside(self, grad: bool, inference: bool) -> tuple[bool, bool]:
         """What (grad mode, inference mode) become, from what they are."""
@@ -304,17 +313,25 @@ def grad(
 
 def _sequence(op: str, name: str, arrays: Any) -> list[Any]:
     """One array or several, as a list."""
-    listed = [arrays] if isinstance(arrays, ndarray) else list(arrays)
+    listed = _listed(op, name, arrays)
     for i, x in enumerate(listed):
         if not isinstance(x, ndarray):
             raise TypeError(f"{op}: {name}[{i}] is a {type(x).__name__}, not an array")
     return listed
 
 
+def _listed(op: str, name: str, arrays: Any) -> list[Any]:
+    if isinstance(arrays, ndarray):
+        return [arrays]
+    if not isinstance(arrays, Iterable):
+        raise TypeError(f"{op}: {name} is a {type(arrays).__name__}, arrays are wanted")
+    return list(arrays)
+
+
 def _gradients(op: str, grads: Any, roots: list[Any]) -> list[Any] | None:
     if grads is None:
         return None
-    listed = [grads] if isinstance(grads, ndarray) else list(grads)
+    listed = _listed(op, "the gradient", grads)
     if len(listed) != len(roots):
         raise ValueError(f"{op}: {len(listed)} gradients for {len(roots)} outputs")
     return listed
@@ -340,6 +357,7 @@ class FunctionContext:
         self._saved: list[tuple[Any, int, bool]] = []
         self._constant: set[int] = set()
         self._materialize = True
+        self._released = False
 
     def save_for_backward(self, *arrays: Any) -> None:
         """Keeps inputs, outputs or others for backward, which is refused if one is modified."""
@@ -362,6 +380,11 @@ class FunctionContext:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What `save_for_backward` was given."""
+        if self._released:
+            raise RuntimeError(
+                f"{self._name}: the saved arrays were freed by an earlier backward; pass "
+                "retain_graph=True to it"
+            )
         for x, version, is_output in self._saved:
             if x is None:
                 continue
@@ -376,6 +399,11 @@ class FunctionContext:
                     "and compute it again"
                 )
         return tuple(x for x, _, _ in self._saved)
+
+    def _release(self) -> None:
+        """Lets go of the saved arrays, after a backward that does not retain the graph."""
+        self._released = bool(self._saved)
+        self._saved = []
 
     def _release_outputs(self, outputs: list[Any]) -> None:
         """Keeps outputs without their node, which holds this context: no cycle arises."""
@@ -419,15 +447,15 @@ class Function:
 
     setup_context: Callable[..., Any] | None = None
 
-    @staticmethod
-    def forward(*args: Any) -> Any:
+    @classmethod
+    def forward(cls, *args: Any) -> Any:
         """Computes the result. To be defined by a subclass."""
-        raise NotImplementedError("Function: forward is not defined")
+        raise NotImplementedError(f"{cls.__name__}: forward is not defined")
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    @classmethod
+    def backward(cls, ctx: Any, *grads: Any) -> Any:
         """Computes the gradients. To be defined by a subclass."""
-        raise NotImplementedError("Function: backward is not defined")
+        raise NotImplementedError(f"{cls.__name__}: backward is not defined")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
@@ -476,7 +504,8 @@ def _record(
         return _checked(cls, cls.backward(ctx, *full), args_shapes, arrays)
 
     args_shapes = [x.shape if isinstance(x, ndarray) else None for x in args]
-    _core.record_custom(cls.__name__, run, [args[i] for i in arrays], [outputs[i] for i in places])
+    inputs, results = [args[i] for i in arrays], [outputs[i] for i in places]
+    _core.record_custom(cls.__name__, run, ctx._release, inputs, results)
 
 
 def _checked(

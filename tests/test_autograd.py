@@ -144,6 +144,31 @@ def test_modes():
     assert x.requires_grad
 
 
+def test_bare_decorators():
+    x = leaf(1.0)
+
+    @mp.no_grad
+    def off():
+        """Documented."""
+        return x * 2
+
+    @mp.enable_grad
+    def on():
+        return x * 2
+
+    @mp.inference_mode
+    def inference():
+        return x * 2
+
+    assert not off().requires_grad
+    assert off.__doc__ == "Documented."
+    assert not inference().requires_grad
+    with mp.no_grad():
+        assert on().requires_grad
+    with pytest.raises(TypeError):
+        mp.no_grad(5)
+
+
 def test_detach():
     x = leaf(1.0, 2.0)
     d = (x * 2).detach()
@@ -397,6 +422,17 @@ def test_older_views_raise():
     assert (y[:2] * 2).sum().item() == 16
 
 
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "l1_loss"])
+def test_zero_second_gradients(name):
+    """Steps have a second gradient of zero, not none."""
+    f = getattr(mp.nn.functional, name)
+    x, other = leaf(-1.0, 2.0), mp.array([0.5, 0.5])
+    y = f(x, other) if name == "l1_loss" else f(x)
+    (g,) = mp.grad(y.sum(), [x], create_graph=True)
+    (h,) = mp.grad(g.sum(), [x])
+    assert h.tolist() == [0, 0]
+
+
 def test_write_to_an_expanded_array():
     x = mp.broadcast_to(mp.zeros((1, 3)), (2, 3))
     with pytest.raises((RuntimeError, ValueError)):
@@ -449,6 +485,51 @@ def test_function_of_several_outputs():
     x.grad = None
     Split.apply(x, y)[1].backward()
     assert x.grad.item() == 2
+
+
+def test_function_frees_what_it_saved():
+    held, _ = mp._core.memory_stats("cpu")
+    x = leaf(2.0, 3.0)
+    y = Cube.apply(x * mp.ones((50_000, 2)), 1).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [2 * 50_000 * 12, 2 * 50_000 * 27]
+    assert mp._core.memory_stats("cpu")[0] - held < 100_000
+    with pytest.raises(RuntimeError, match="freed by an earlier backward"):
+        y.backward()
+
+
+def test_function_without_saved_arrays_runs_again():
+    class Double(mp.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = leaf(1.0)
+    y = Double.apply(x)
+    y.backward()
+    y.backward()
+    assert x.grad.item() == 4
+
+
+def test_function_that_lacks_a_method():
+    class Half(mp.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x / 2
+
+    class Nothing(mp.autograd.Function):
+        pass
+
+    x = leaf(1.0)
+    with pytest.raises(NotImplementedError, match="Half: backward"):
+        Half.apply(x).backward()
+    with pytest.raises(NotImplementedError, match="Nothing: forward"):
+        Nothing.apply(x)
 
 
 def test_function_double_backward():

@@ -130,14 +130,24 @@ int mp_py_set_grad(PyObject *self, PyObject *value, void *unused) {
 /* ---- nodes with a rule in Python ---- */
 
 typedef struct rule {
-    PyObject *function, *name;
+    PyObject *function, *release, *name;
 } rule;
 
 static void drop_rule(void *ctx) {
     rule *r = ctx;
     mp_py_drop(r->function);
+    mp_py_drop(r->release);
     mp_py_drop(r->name);
     free(r);
+}
+
+static void release_rule(void *ctx) {
+    rule *r = ctx;
+    bool entered = mp_py_enter();
+    PyObject *result = PyObject_CallNoArgs(r->release);
+    if (result) Py_DECREF(result);
+    else PyErr_WriteUnraisable(r->release);
+    mp_py_leave(entered);
 }
 
 /* What the function gave, as gx. A tuple or a list is one value per input. */
@@ -197,16 +207,21 @@ static int check_custom(const array_list *in, const array_list *out) {
     return wanted && mp_grad_enabled();
 }
 
-static int record(PyObject *name, PyObject *function, const array_list *in, const array_list *out) {
+static int record(PyObject *name, PyObject *function, PyObject *release, const array_list *in,
+                  const array_list *out) {
     rule *r = malloc(sizeof *r);
     if (!r) {
         PyErr_NoMemory();
         return -1;
     }
     r->function = Py_NewRef(function);
+    r->release = Py_NewRef(release);
     r->name = Py_NewRef(name);
-    mp_custom custom = {
-        .vjp = call_rule, .drop = drop_rule, .ctx = r, .name = PyUnicode_AsUTF8(name)};
+    mp_custom custom = {.vjp = call_rule,
+                        .release = release == Py_None ? NULL : release_rule,
+                        .drop = drop_rule,
+                        .ctx = r,
+                        .name = PyUnicode_AsUTF8(name)};
     mp_status status =
         custom.name ? mp_record_custom(&custom, (int)in->n, in->items, (int)out->n, out->items)
                     : MP_OK;
@@ -216,11 +231,14 @@ static int record(PyObject *name, PyObject *function, const array_list *in, cons
 
 PyDoc_STRVAR(
     record_custom_doc,
-    "record_custom(name, backward, inputs, outputs, /)\n--\n\n"
+    "record_custom(name, backward, release, inputs, outputs, /)\n--\n\n"
     "Records a node whose gradient rule is a Python function.\n\n"
     "Parameters\n----------\nname : str\n    Of the node, as `grad_fn` and errors show it.\n"
     "backward : callable\n    Called with a gradient (or None) per output; gives one (or None) per "
     "input.\n"
+    "release : callable or None\n    Called without arguments after a backward that does not "
+    "retain the "
+    "graph.\n"
     "inputs : sequence of ndarray or None\n    What the outputs depend on.\n"
     "outputs : sequence of ndarray\n    They get their place in the graph, in place. None may be "
     "an input.\n\n"
@@ -228,16 +246,18 @@ PyDoc_STRVAR(
 static PyObject *record_custom(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     (void)module;
     array_list in, out;
-    if (mp_py_count("record_custom", n, 4) < 0) return NULL;
-    if (!PyUnicode_Check(args[0]) || !PyCallable_Check(args[1])) {
-        PyErr_SetString(PyExc_TypeError, "record_custom: a name and a function are wanted first");
+    if (mp_py_count("record_custom", n, 5) < 0) return NULL;
+    if (!PyUnicode_Check(args[0]) || !PyCallable_Check(args[1]) ||
+        (args[2] != Py_None && !PyCallable_Check(args[2]))) {
+        PyErr_SetString(PyExc_TypeError,
+                        "record_custom: a name and two functions are wanted first");
         return NULL;
     }
-    if (open_list("record_custom", "inputs", args[2], true, &in) < 0) return NULL;
-    int status = open_list("record_custom", "outputs", args[3], false, &out);
+    if (open_list("record_custom", "inputs", args[3], true, &in) < 0) return NULL;
+    int status = open_list("record_custom", "outputs", args[4], false, &out);
     if (status == 0) {
         status = check_custom(&in, &out);
-        if (status > 0) status = record(args[0], args[1], &in, &out);
+        if (status > 0) status = record(args[0], args[1], args[2], &in, &out);
         free_list(&out);
     }
     free_list(&in);
