@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -200,7 +202,7 @@ def _convert(op: str, obj: Any, dtype: Any, copy: bool | None, device: str | Non
     elif hasattr(obj, "__dlpack__"):
         return _placed(op, _core.from_dlpack(obj), dtype, copy, device)
     else:
-        values = _from_python(obj, dtype)
+        values = _from_python(op, obj, dtype)
         if dtype is None and values.dtype == float64 and _has_python_floats(obj):
             dtype = _core.default_dtype()
         if copy is False:
@@ -230,11 +232,22 @@ def _placed(op: str, x: ndarray, dtype: Any, copy: bool | None, device: str | No
     return _core.copy(x) if copy else x
 
 
-def _from_python(obj: Any, dtype: np.dtype[Any] | None) -> np.ndarray[Any, Any]:
+def _from_python(op: str, obj: Any, dtype: np.dtype[Any] | None) -> np.ndarray[Any, Any]:
     """Python values as NumPy has them; for narrow floats wider, so that they round once."""
     if dtype is not None and is_floating(dtype):
         dtype = float64
-    return np.array(obj, dtype)
+    with _named(op):
+        return np.array(obj, dtype)
+
+
+@contextlib.contextmanager
+def _named(op: str) -> Iterator[None]:
+    """Puts the op's name before the texts of NumPy's and Python's errors."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = next(k for k in (TypeError, ValueError, OverflowError) if isinstance(error, k))
+        raise kind(f"{op}: {error}") from error
 
 
 def _has_python_floats(obj: Any) -> bool:
@@ -507,7 +520,8 @@ def _number(op: str, value: Any) -> int | float:
         pass
     if isinstance(value, (str, bytes)):
         raise TypeError(f"{op}: {value!r} is not a number")
-    return float(value)
+    with _named(op):
+        return float(value)
 
 
 def linspace(
@@ -547,7 +561,9 @@ def linspace(
     >>> mp.linspace(0, 1, 5)
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    values = np.linspace(start, stop, num, endpoint=endpoint, dtype=np.float64)
+    start, stop = _number("linspace", start), _number("linspace", stop)
+    with _named("linspace"):
+        values = np.linspace(start, stop, num, endpoint=endpoint, dtype=np.float64)
     dtype = _core.default_dtype() if dtype is None else dtype
     return array(values, dtype, device=device, requires_grad=requires_grad)
 
@@ -588,7 +604,8 @@ def eye(
            [0., 1.]])
     """
     dtype = _core.default_dtype() if dtype is None else dtype
-    values = np.eye(n, m, k, dtype=bool_)
+    with _named("eye"):
+        values = np.eye(n, m, k, dtype=bool_)
     return array(values, dtype, device=device, requires_grad=requires_grad)
 
 

@@ -153,7 +153,26 @@ CASES = {
         "asarray: dtype >f4 .*byte order",
         lambda: mp.asarray(np.ones(2, ">f4")),
     ),
-    "ragged": (ValueError, "inhomogeneous shape", lambda: mp.array([[1, 2], [3]])),
+    "ragged": (ValueError, "array: .*inhomogeneous shape", lambda: mp.array([[1, 2], [3]])),
+    "ragged operand": (ValueError, "add: .*inhomogeneous", lambda: mp.add(f32(2), [[1, 2], [3]])),
+    "list in itself": (ValueError, "array: .*dimension", lambda: mp.array(nested())),
+    "not a number": (TypeError, "array: .*NoneType", lambda: mp.array(None, "int64")),
+    "NaN as integer": (ValueError, "array: .*NaN", lambda: mp.array(float("nan"), "int64")),
+    "complex attribute": (
+        TypeError,
+        "softplus: beta is a numpy.complex64",
+        lambda: F.softplus(f32(2), np.complex64(1)),
+    ),
+    "arange of text": (TypeError, "arange: .*'x'", lambda: mp.arange("x")),
+    "arange of none": (TypeError, "arange: .*NoneType", lambda: mp.arange(None)),
+    "linspace of text": (TypeError, "linspace: .*'x'", lambda: mp.linspace(0, "x")),
+    "linspace count": (ValueError, "linspace: .*-1", lambda: mp.linspace(0, 1, -1)),
+    "eye": (ValueError, "eye: .*negative", lambda: mp.eye(-1)),
+    "eye of text": (TypeError, "eye: .*str", lambda: mp.eye("3")),
+    "concatenate number": (TypeError, "concatenate: .*int", lambda: mp.concatenate(3)),
+    "stack number": (TypeError, "stack: .*int", lambda: mp.stack(3)),
+    "stack none": (ValueError, "stack: no arrays", lambda: mp.stack([])),
+    "gradients of a number": (TypeError, "grad: outputs is a int", lambda: mp.grad(3, f32(2))),
     "none": (TypeError, "ndarray.*NoneType", lambda: f32(2) + None),
     "text": (TypeError, "ndarray.*str", lambda: f32(2) + "a"),
     "item": (ValueError, r"item: .*\(2,\)", lambda: f32(2).item()),
@@ -214,6 +233,12 @@ CASES = {
     "autocast dtype": (TypeError, "autocast: dtype is int32", lambda: enter("cpu", mp.int32)),
     "autocast device": (RuntimeError, "autocast: device_type is 'tpu'", lambda: enter("tpu")),
 }
+
+
+def nested():
+    endless = []
+    endless.append(endless)
+    return endless
 
 
 def enter(*arguments):

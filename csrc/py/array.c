@@ -335,6 +335,7 @@ static PyType_Slot own_slots[] = {
     {Py_tp_dealloc, dealloc},
     {Py_tp_doc, (void *)type_doc},
     {Py_tp_repr, mp_py_repr},
+    {Py_tp_str, mp_py_str},
     {Py_tp_hash, hash},
     {Py_tp_richcompare, mp_py_compare},
     {Py_tp_iter, iterate},

@@ -96,6 +96,8 @@ int mp_py_uint(const char *op, const char *name, PyObject *object, uint64_t *out
 }
 
 int mp_py_double(const char *op, const char *name, PyObject *object, double *out) {
+    if (PyArray_IsScalar(object, ComplexFloating)) /* NumPy drops the imaginary part */
+        return wrong_type(op, name, object, "a number");
     *out = PyFloat_AsDouble(object);
     if (*out == -1.0 && PyErr_Occurred()) return wrong_type(op, name, object, "a number");
     return 0;
@@ -310,7 +312,7 @@ int mp_py_number(const char *op, PyObject *object, const mp_py_partner *partner,
 static int from_sequence(const char *op, PyObject *object, mp_array **out) {
     PyArrayObject *a =
         (PyArrayObject *)PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_DEFAULT, NULL);
-    if (!a) return -1;
+    if (!a) return mp_py_error_name(op);
     int status = mp_py_from_numpy(op, a, MP_PY_COPY_IF_NEEDED, out);
     Py_DECREF(a);
     if (status < 0 || (*out)->dtype != MP_FLOAT64 || mp_default_float() == MP_FLOAT64)

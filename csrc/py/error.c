@@ -29,6 +29,23 @@ int mp_py_check(mp_status status) {
     return -1;
 }
 
+int mp_py_error_name(const char *op) {
+    PyObject *kind, *value, *trace;
+    PyErr_Fetch(&kind, &value, &trace);
+    bool plain = kind == PyExc_ValueError || kind == PyExc_TypeError;
+    PyObject *text = plain && value ? PyObject_Str(value) : NULL;
+    if (text) {
+        PyErr_Format(kind, "%s: %U", op, text);
+        Py_DECREF(text);
+        Py_DECREF(kind);
+        Py_DECREF(value);
+        Py_XDECREF(trace);
+    } else {
+        PyErr_Restore(kind, value, trace);
+    }
+    return -1;
+}
+
 int mp_py_error_init(PyObject *module) {
     mp_py->out_of_memory = PyErr_NewExceptionWithDoc(
         "mixprec.OutOfMemoryError",

@@ -64,6 +64,8 @@ extern PyMethodDef mp_py_methods[];
 PyObject *mp_py_raise(mp_status status);
 /* -1 with the exception set, or 0. */
 int mp_py_check(mp_status status);
+/* Puts "op: " before the text of a TypeError or ValueError that NumPy raised. Returns -1. */
+int mp_py_error_name(const char *op);
 int mp_py_error_init(PyObject *module);
 
 /* ---- gil.c ---- */
@@ -159,6 +161,7 @@ PyObject *mp_py_sequence_item(PyObject *self, Py_ssize_t i);
 int mp_py_get_buffer(PyObject *self, Py_buffer *view, int flags); /* buffer.c */
 void mp_py_release_buffer(PyObject *self, Py_buffer *view);
 PyObject *mp_py_repr(PyObject *self); /* text.c */
+PyObject *mp_py_str(PyObject *self);
 PyObject *mp_py_item(mp_array *a);    /* of one element */
 PyObject *mp_py_to_list(mp_array *a);
 /* dst[...] = value, which may be anything that stands for an array on any device */

@@ -79,9 +79,14 @@ static PyObject *elements_text(PyObject *self, PyObject *prefix) {
     return text;
 }
 
-/* What follows the elements, each part after a comma; may be empty. */
-static PyObject *attributes_text(const mp_array *a) {
-    char dtype[32] = "", device[32] = "", graph[160] = "";
+/* What follows the elements, each part after a comma; may be empty. NumPy says the shape where it
+ * leaves elements out. */
+static PyObject *attributes_text(const mp_array *a, PyObject *elements) {
+    char shape[224] = "", dtype[32] = "", device[32] = "", graph[160] = "";
+    const char *numbers = PyUnicode_AsUTF8(elements);
+    if (!numbers) return NULL;
+    if (strstr(numbers, "..."))
+        PyOS_snprintf(shape, sizeof shape, ", shape=%s", mp_shape_text(a->ndim, a->shape));
     if (a->dtype != MP_FLOAT32)
         PyOS_snprintf(dtype, sizeof dtype, ", dtype=%s", mp_dtypes[a->dtype].name);
     if (mp_array_device(a) != MP_CPU)
@@ -89,7 +94,7 @@ static PyObject *attributes_text(const mp_array *a) {
     if (a->edge.node)
         PyOS_snprintf(graph, sizeof graph, ", grad_fn=<%.100s>", mp_node_name(a->edge.node));
     else if (mp_requires_grad(a)) strcpy(graph, ", requires_grad=True");
-    PyObject *text = PyUnicode_FromFormat("%s%s", dtype, device), *end;
+    PyObject *text = PyUnicode_FromFormat("%s%s%s", shape, dtype, device), *end;
     if (!text) return NULL;
     end = PyUnicode_DecodeUTF8(graph, (Py_ssize_t)strlen(graph), "replace");
     if (!end) {
@@ -119,7 +124,7 @@ PyObject *mp_py_repr(PyObject *self) {
                                                        : Py_TYPE(self)->tp_name;
     PyObject *prefix = PyUnicode_FromFormat("%s(", name), *text = NULL;
     PyObject *elements = prefix ? elements_text(self, prefix) : NULL,
-             *attributes = elements ? attributes_text(a) : NULL;
+             *attributes = elements ? attributes_text(a, elements) : NULL;
     if (attributes) {
         Py_ssize_t indent = PyUnicode_GET_LENGTH(prefix);
         if (PyUnicode_GET_LENGTH(attributes) == 0 || fits_on_line(elements, attributes, indent)) {
@@ -135,6 +140,16 @@ PyObject *mp_py_repr(PyObject *self) {
     Py_XDECREF(prefix);
     Py_XDECREF(elements);
     Py_XDECREF(attributes);
+    return text;
+}
+
+/* NumPy's text of the elements, of one element alone the number's. */
+PyObject *mp_py_str(PyObject *self) {
+    mp_array *here;
+    if (bring_here(mp_py_array_of(self), &here) < 0) return NULL;
+    PyObject *view = mp_py_numpy_view(here, false), *text = view ? PyObject_Str(view) : NULL;
+    mp_array_unref(here);
+    Py_XDECREF(view);
     return text;
 }
 

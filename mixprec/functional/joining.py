@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,19 @@ def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> ndarray:
     >>> mp.concatenate([mp.ones(2), mp.zeros(1)])
     array([1., 1., 0.])
     """
-    arrays = list(arrays)
-    if not arrays:
-        raise ValueError("concatenate: no arrays")
+    arrays = _listed("concatenate", arrays)
     if axis is None:
         return _core.concatenate([ravel(x) for x in arrays], 0)
     return _core.concatenate(arrays, axis)
+
+
+def _listed(op: str, arrays: Any) -> list[Any]:
+    if not isinstance(arrays, Iterable):
+        raise TypeError(f"{op}: a {type(arrays).__name__} is given, a sequence of arrays is wanted")
+    listed = list(arrays)
+    if not listed:
+        raise ValueError(f"{op}: no arrays")
+    return listed
 
 
 def cat(arrays: Sequence[ArrayLike], dim: int = 0, *, axis: int | None = None) -> ndarray:
@@ -93,9 +100,7 @@ def stack(arrays: Sequence[ArrayLike], axis: int = 0, *, dim: int | None = None)
     array([[1., 1.],
            [0., 0.]])
     """
-    arrays = [asarray(x) for x in arrays]
-    if not arrays:
-        raise ValueError("stack: no arrays")
+    arrays = [asarray(x) for x in _listed("stack", arrays)]
     for i, x in enumerate(arrays):
         if x.shape != arrays[0].shape:
             raise ValueError(f"stack: array 0 has shape {arrays[0].shape}, array {i} has {x.shape}")
