@@ -61,7 +61,7 @@ def array(
     copy : bool, optional
         True always copies; None only where memory cannot be shared; False never.
     device : str, optional
-        Where the array goes. By default where `obj` is, and else the CPU.
+        Where the array goes. By default where `obj` is, and else the default device.
     requires_grad : bool
         Whether to record what is done with it.
 
@@ -280,7 +280,7 @@ def zeros(
     dtype : dtype, optional
         By default the default dtype.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
     requires_grad : bool
         Whether to record what is done with it.
 
@@ -334,7 +334,7 @@ def full(
     dtype : dtype, optional
         By default that of ``array(fill_value)``.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
     requires_grad : bool
         Whether to record what is done with it.
 
@@ -468,7 +468,7 @@ def arange(
     dtype : dtype, optional
         By default int64 if all numbers are integers, else the default dtype.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
     requires_grad : bool
         Whether to record what is done with it.
 
@@ -547,7 +547,7 @@ def linspace(
     dtype : dtype, optional
         By default the default dtype.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
     requires_grad : bool
         Whether to record what is done with it.
 
@@ -588,7 +588,7 @@ def eye(
     dtype : dtype, optional
         By default the default dtype.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
     requires_grad : bool
         Whether to record what is done with it.
 

@@ -120,7 +120,7 @@ def rand(
     dtype : dtype, optional
         A floating dtype; by default the default dtype.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
     requires_grad : bool
         Whether to record what is done with it.
 
@@ -174,7 +174,7 @@ def randint(
     dtype : dtype, optional
         An integer dtype; by default int64.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
 
     Returns
     -------
@@ -208,7 +208,7 @@ def permutation(x: int | ArrayLike, *, device: str | None = None) -> ndarray:
     x : int or array_like
         How many integers; or what to shuffle a copy of, along its first axis.
     device : str, optional
-        Where the integers go; by default the CPU.
+        Where the integers go; by default the default device.
 
     Returns
     -------
@@ -251,7 +251,7 @@ def uniform(
     dtype : dtype, optional
         A floating dtype; by default the default dtype.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
 
     Returns
     -------
@@ -286,7 +286,7 @@ def normal(
     dtype : dtype, optional
         A floating dtype; by default the default dtype.
     device : str, optional
-        By default the CPU.
+        By default the thread's default device, the CPU at first.
 
     Returns
     -------
