@@ -350,9 +350,12 @@ def full(
     >>> mp.full(2, 7).dtype
     dtype('int64')
     """
-    if type(fill_value) is float or (type(fill_value) is int and abs(fill_value) <= _EXACT):
-        if dtype is None and type(fill_value) is int:
-            dtype = int64
+    if dtype is not None:
+        dtype = to_dtype("full", dtype)
+    elif type(fill_value) is int:
+        dtype = int64
+    exact = type(fill_value) is float or (type(fill_value) is int and abs(fill_value) <= _EXACT)
+    if exact and (dtype is None or dtype == int64 or is_floating(dtype)):
         return _filled("full", shape, fill_value, dtype, device, requires_grad)
     value = _convert("full", fill_value, dtype, None, device)
     result = _core.copy(_core.expand(value.detach(), shape))

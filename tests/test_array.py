@@ -213,6 +213,21 @@ def test_repr(name):
     assert str(x) == str(x.numpy())
 
 
+def test_integers_at_the_edge_of_a_dtype():
+    for name in ("int8", "uint8", "int32", "uint32", "int64", "uint64"):
+        info = np.iinfo(name)
+        for value in (info.min, info.max):
+            x = mp.zeros(2, dtype=name)
+            assert (x + value).tolist() == [value, value]
+            assert x.fill_(value).tolist() == [value, value]
+            with pytest.raises(OverflowError):
+                x + (value + (1 if value > 0 else -1))
+    x = mp.array([1, 200], dtype="uint8")
+    assert (x < 300).tolist() == [True, True]
+    assert (x == -56).tolist() == [False, False]
+    assert mp.take(mp.zeros(400, dtype="uint8"), 399).item() == 0
+
+
 def test_text_of_special_arrays():
     assert repr(mp.zeros((0, 3))) == "array([], shape=(0, 3))"
     assert repr(mp.zeros(2000)) == "array([0., 0., 0., ..., 0., 0., 0.], shape=(2000,))"

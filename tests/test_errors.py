@@ -12,6 +12,7 @@ from samples import SAMPLES
 pytestmark = pytest.mark.core
 
 f32 = lambda *shape: mp.ones(shape)  # noqa: E731
+u8 = lambda *shape: mp.ones(shape, dtype=mp.uint8)  # noqa: E731
 i64 = lambda *shape: mp.ones(shape, dtype=mp.int64)  # noqa: E731
 
 # Error type, part of the text, and the call.
@@ -175,6 +176,13 @@ CASES = {
     "gradients of a number": (TypeError, "grad: outputs is a int", lambda: mp.grad(3, f32(2))),
     "none": (TypeError, "ndarray.*NoneType", lambda: f32(2) + None),
     "text": (TypeError, "ndarray.*str", lambda: f32(2) + "a"),
+    "integer out of range": (OverflowError, "add: .*300.*uint8", lambda: u8(2) + 300),
+    "negative integer": (OverflowError, "mul: .*-1.*uint8", lambda: mp.multiply(-1, u8(2))),
+    "huge integer": (OverflowError, "add: .*uint8", lambda: u8(2) + 10**30),
+    "integer into": (OverflowError, "add: .*300.*uint8", lambda: u8(2).__iadd__(300)),
+    "integer filled": (OverflowError, "fill_: .*256.*uint8", lambda: u8(2).fill_(256)),
+    "integer set": (OverflowError, "index: .*-129.*int8", lambda: set_first(np.int8, -129)),
+    "full of integers": (OverflowError, "full: .*300.*uint8", lambda: mp.full(2, 300, "uint8")),
     "item": (ValueError, r"item: .*\(2,\)", lambda: f32(2).item()),
     "non-scalar loss": (
         RuntimeError,
@@ -233,6 +241,10 @@ CASES = {
     "autocast dtype": (TypeError, "autocast: dtype is int32", lambda: enter("cpu", mp.int32)),
     "autocast device": (RuntimeError, "autocast: device_type is 'tpu'", lambda: enter("tpu")),
 }
+
+
+def set_first(dtype, value):
+    mp.zeros(2, dtype=dtype)[0] = value
 
 
 def nested():

@@ -276,6 +276,36 @@ bool mp_py_is_number(PyObject *object) {
     return (PyFloat_Check(object) || PyLong_Check(object)) && !PyArray_IsScalar(object, Generic);
 }
 
+void mp_py_meet(mp_py_partner *partner, const mp_array *a) {
+    mp_dtype dtype = (mp_dtype)a->dtype;
+    char kind = mp_dtypes[dtype].kind;
+    partner->any = true;
+    partner->floating |= kind == 'F';
+    partner->float64 |= dtype == MP_FLOAT64;
+    partner->uint64 |= dtype == MP_UINT64;
+    if (kind != 'I' && kind != 'U') return;
+    if (!partner->integers) partner->common = dtype;
+    else mp_promote(partner->common, dtype, &partner->common); /* integers always promote */
+    partner->integers = true;
+}
+
+int mp_py_check_range(const char *op, PyObject *object, const mp_py_partner *partner) {
+    char kind = mp_dtypes[partner->common].kind;
+    if (!PyLong_Check(object) || PyBool_Check(object) || !partner->integers || partner->floating ||
+        kind == 'F')
+        return 0;
+    int bits = mp_dtypes[partner->common].bits, overflow;
+    long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    bool fits = kind == 'U'  ? (overflow ? overflow > 0 && bits == 64
+                                         : value >= 0 && (bits == 64 || value >> bits == 0))
+                : bits == 64 ? !overflow
+                             : !overflow && value >> (bits - 1) == (value < 0 ? -1 : 0);
+    if (fits) return 0;
+    PyErr_Format(PyExc_OverflowError, "%s: the Python integer %S does not fit in %s", op, object,
+                 mp_dtypes[partner->common].name);
+    return -1;
+}
+
 static int float_number(double value, const mp_py_partner *partner, mp_array **out) {
     mp_dtype open = mp_default_float();
     bool wide = partner->floating ? partner->float64 : open == MP_FLOAT64;

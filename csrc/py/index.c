@@ -280,6 +280,7 @@ int mp_py_assign(const char *op, mp_array *dst, PyObject *value) {
     mp_py_meet(&partner, dst);
     if (dst->dtype == MP_BOOL && PyLong_Check(value))
         value = PyObject_IsTrue(value) ? Py_True : Py_False;
+    if (mp_py_check_range(op, value, &partner) < 0) return -1;
     if (mp_py_input(op, "the value", value, &partner, &src) < 0) return -1;
     if (mp_array_device(src) != mp_array_device(dst)) {
         mp_status status = mp_array_to_device(src, mp_array_device(dst), &there);

@@ -9,6 +9,8 @@ static int other_operand(mp_op op, PyObject *object, const mp_array *partner_arr
                          mp_array **out) {
     mp_py_partner partner = {0};
     mp_py_meet(&partner, partner_array);
+    bool wraps = !(mp_op_rows[op].flags & MP_NOGRAD); /* comparisons see the number as it is */
+    if (wraps && mp_py_check_range(mp_op_rows[op].name, object, &partner) < 0) return -1;
     return mp_py_operand(mp_op_rows[op].name, object, &partner, out);
 }
 

@@ -116,14 +116,13 @@ mp_status mp_py_load_cuda_from(PyObject *path);
 
 /* What the arrays among the operands say about the Python numbers beside them. */
 typedef struct mp_py_partner {
-    bool any, floating, float64, uint64;
+    bool any, floating, float64, uint64, integers;
+    mp_dtype common; /* what the integers among them promote to */
 } mp_py_partner;
-static inline void mp_py_meet(mp_py_partner *partner, const mp_array *a) {
-    partner->any = true;
-    partner->floating |= mp_is_float((mp_dtype)a->dtype);
-    partner->float64 |= a->dtype == MP_FLOAT64;
-    partner->uint64 |= a->dtype == MP_UINT64;
-}
+void mp_py_meet(mp_py_partner *partner, const mp_array *a);
+/* OverflowError where `object` is a Python integer that `common` cannot hold: an op that promotes
+ * would wrap it around. */
+int mp_py_check_range(const char *op, PyObject *object, const mp_py_partner *partner);
 bool mp_py_is_number(PyObject *object);
 /* A weak 0-d array of a Python number. */
 int mp_py_number(const char *op, PyObject *object, const mp_py_partner *partner, mp_array **out);
