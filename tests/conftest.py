@@ -1,9 +1,17 @@
 """Options and fixtures of the whole suite. `--device` runs the op tests on another device."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import mixprec as mp
+
+# Processes that tests start import the mixprec that is tested here, not one that lies in the
+# current folder, such as the sources beside an installed package.
+os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["PYTHONPATH"] = str(Path(mp.__file__).parent.parent)
 
 
 def pytest_addoption(parser):

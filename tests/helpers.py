@@ -3,11 +3,9 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
-import mixprec
 from mixprec import _core
 from refs import dtype_of
 
@@ -92,14 +90,12 @@ def host(array):
 
 
 def python(code, *args, timeout=120, env=None, **more):
-    """Runs Python code in a process of its own, with the mixprec that is tested here: not with
-    one that lies in the current folder, such as the sources beside an installed package."""
-    place = {"PYTHONPATH": str(Path(mixprec.__file__).parent.parent)}
+    """Runs Python code in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-P", "-c", code, *args],
+        [sys.executable, "-c", code, *args],
         text=True,
         timeout=timeout,
-        env={**os.environ, **place, **(env or {})},
+        env={**os.environ, **(env or {})},
         check=False,
         **more,
     )
