@@ -449,6 +449,25 @@ def layer_norm_bwd(
     n_axes: int,
     /,
 ) -> tuple[ndarray, ndarray, ndarray]: ...
+def add_layer_norm(
+    x: ArrayLike,
+    residual: ArrayLike,
+    weight: ArrayLike | None,
+    bias: ArrayLike | None,
+    n_axes: int,
+    eps: float,
+    /,
+) -> tuple[ndarray, ndarray]: ...
+def add_layer_norm_bwd(
+    gy: ArrayLike,
+    gh: ArrayLike | None,
+    h: ArrayLike,
+    weight: ArrayLike | None,
+    mean: ArrayLike,
+    rstd: ArrayLike,
+    n_axes: int,
+    /,
+) -> tuple[ndarray, ndarray, ndarray]: ...
 def rms_norm(x: ArrayLike, weight: ArrayLike | None, n_axes: int, eps: float, /) -> ndarray: ...
 def rms_norm_bwd(
     gy: ArrayLike, x: ArrayLike, weight: ArrayLike | None, rstd: ArrayLike, n_axes: int, /

@@ -184,6 +184,17 @@ def layer_norm_bwd(i, a):
     return gx, (gy * xhat).sum(axis=lead), gy.sum(axis=lead)
 
 
+def add_layer_norm(i, a):
+    x, residual, w, b = i
+    return layer_norm((x + residual, w, b), a), x + residual
+
+
+def add_layer_norm_bwd(i, a):
+    gy, gh, *rest = i
+    gx, gw, gb = layer_norm_bwd((gy, *rest), a)
+    return gx if gh is None else gx + gh, gw, gb
+
+
 def rms_norm(i, a):
     x, w = i
     _, rstd = rms_stat(x, a["n_axes"], a["eps"])
@@ -543,6 +554,8 @@ REFS = {
     "log_softmax_bwd": lambda i, a: i[0] - np.exp(i[1]) * i[0].sum(axis=a["axis"], keepdims=True),
     "layer_norm": layer_norm,
     "layer_norm_bwd": layer_norm_bwd,
+    "add_layer_norm": add_layer_norm,
+    "add_layer_norm_bwd": add_layer_norm_bwd,
     "rms_norm": rms_norm,
     "rms_norm_bwd": rms_norm_bwd,
     "cross_entropy": cross_entropy,

@@ -259,6 +259,26 @@ def layer_norm_bwd(rng, n):
         yield Sample((G(rng, *x.array.shape), x, w, *stats), {"n_axes": s.attrs["n_axes"]}, length)
 
 
+def rounded(x, *others):
+    """Values whose sums are exact in every float dtype of 16 bits or more."""
+    for item in (x, *others):
+        item.array = np.round(item.array * 8) / 8
+    return (x, *others)
+
+
+def add_layer_norm(rng, n):
+    for s in layer_norm(rng, n):
+        x, *rest = s.inputs
+        terms = rounded(x, X(rng, *x.array.shape))
+        yield Sample((*terms, *rest), s.attrs, s.length)
+
+
+def add_layer_norm_bwd(rng, n):
+    for i, s in enumerate(layer_norm_bwd(rng, n)):
+        gy, *rest = s.inputs
+        yield Sample((gy, G(rng, *gy.array.shape) if i % 2 else None, *rest), s.attrs, s.length)
+
+
 def rms_norm(rng, n):
     for s in layer_norm(rng, n):
         yield Sample(s.inputs[:2], s.attrs, s.length)
@@ -476,6 +496,8 @@ SAMPLES = {
     "log_softmax_bwd": soft_bwd(log_softmax),
     "layer_norm": layer_norm,
     "layer_norm_bwd": layer_norm_bwd,
+    "add_layer_norm": add_layer_norm,
+    "add_layer_norm_bwd": add_layer_norm_bwd,
     "rms_norm": rms_norm,
     "rms_norm_bwd": rms_norm_bwd,
     "cross_entropy": cross_entropy,

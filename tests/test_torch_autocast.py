@@ -196,6 +196,7 @@ def test_every_policy_that_differs_is_compared():
         "concatenate": "cat",
         "binary_cross_entropy_with_logits": "bce",
         "cross_entropy_soft": "cross_entropy",
+        "add_layer_norm": "layer_norm",
     }
     missing = {n for n in names if aliases.get(n, n) not in compared} - {"scale"}
     assert not missing

@@ -1,6 +1,6 @@
-/* layer_norm and rms_norm over the trailing axes of contiguous arrays, and their gradients. A row
- * is n elements; statistics and sums are float32, float64 where x is. Each element is read once and
- * written once. */
+/* layer_norm, rms_norm and add_layer_norm over the trailing axes of contiguous arrays, and their
+ * gradients. A row is n elements; statistics and sums are float32, float64 where x is. Each element
+ * is read once and written once. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,8 @@ enum {
 typedef struct norm_job {
     int64_t rows, n, blocks;
     const mp_array *x, *weight, *bias, *gy; /* weight and bias may be NULL */
+    const mp_array *residual, *h; /* add_layer_norm: what is normalised is h = x + residual */
+    const mp_array *gh;           /* and what came to h itself, or NULL */
     const mp_array *y, *gx, *gweight, *gbias;
     const mp_array *mean, *rstd; /* mean is NULL for rms_norm, whose rows are not centred */
     double eps;
@@ -47,7 +49,7 @@ static mp_status forward(mp_call *call, norm_job *job) {
     measure(job, call);
     job->eps = call->attrs.eps;
     if (job->rows == 0) return MP_OK;
-    bool wide = job->x->dtype == MP_FLOAT64;
+    bool wide = (job->h ? job->h : job->x)->dtype == MP_FLOAT64;
     mp_parallel_for(job->rows, 16384 / (job->n + 1) + 1, wide ? norm_tasks_f64 : norm_tasks_f32,
                     job);
     return job->status == MP_OK ? MP_OK : no_room(job);
@@ -81,6 +83,19 @@ MP_KERNEL(layer_norm) {
     return forward(call, &job);
 }
 
+/* h = x + residual, rounded; y is its layer_norm. */
+MP_KERNEL(add_layer_norm) {
+    norm_job job = {.x = call->in[0],
+                    .residual = call->in[1],
+                    .weight = call->in[2],
+                    .bias = call->in[3],
+                    .y = call->out[0],
+                    .h = call->out[1],
+                    .mean = call->out[2],
+                    .rstd = call->out[3]};
+    return forward(call, &job);
+}
+
 /* y = x rstd weight, rstd = 1 / sqrt(sum(x^2) / n + eps) */
 MP_KERNEL(rms_norm) {
     norm_job job = {
@@ -100,7 +115,19 @@ MP_KERNEL(layer_norm_bwd) {
     return backward(call, &job);
 }
 
-/* The same without mean and sum(g). */
+/* The same of h, plus gh: gx is the gradient of x and of residual. */
+MP_KERNEL(add_layer_norm_bwd) {
+    norm_job job = {.gy = call->in[0],
+                    .gh = call->in[1],
+                    .x = call->in[2],
+                    .weight = call->in[3],
+                    .mean = call->in[4],
+                    .rstd = call->in[5]};
+    job.gx = call->out[0], job.gweight = call->out[1], job.gbias = call->out[2];
+    return backward(call, &job);
+}
+
+/* layer_norm_bwd without mean and sum(g). */
 MP_KERNEL(rms_norm_bwd) {
     norm_job job = {
         .gy = call->in[0], .x = call->in[1], .weight = call->in[2], .rstd = call->in[3]};

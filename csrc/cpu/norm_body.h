@@ -1,4 +1,4 @@
-/* layer_norm and rms_norm with sums of type `real`: included twice by norm.c, see real.h. */
+/* layer_norm and its relatives with sums of type `real`: included twice by norm.c, see real.h. */
 
 /* A row as `real`: where it lies if it is that already, else converted into room. */
 static const real *R(row_of)(const mp_array *a, int64_t at, int64_t n, real *room) {
@@ -14,6 +14,16 @@ static real R(load_one)(const mp_array *a, int64_t at) {
 
 static void R(store_row)(const mp_array *a, int64_t at, int64_t n, const real *row) {
     R_STORE(a->dtype)((char *)mp_data(a) + at * mp_itemsize(a), mp_itemsize(a), row, n);
+}
+
+/* A row of h = x + residual: what is stored, read again. */
+static const real *R(add_row)(const norm_job *job, int64_t at, real *room, real *other) {
+    int64_t n = job->n;
+    const real *x = R(row_of)(job->x, at, n, room),
+               *residual = R(row_of)(job->residual, at, n, other);
+    for (int64_t i = 0; i < n; i++) room[i] = x[i] + residual[i];
+    R(store_row)(job->h, at, n, room);
+    return R(row_of)(job->h, at, n, room);
 }
 
 /* The weight or bias as reals in room; `none` for each element where it is absent. */
@@ -42,7 +52,8 @@ static void R(norm_tasks)(void *ctx, int64_t begin, int64_t end) {
     R(load_parameter)(job->weight, n, 1, weight);
     R(load_parameter)(job->bias, n, 0, bias);
     for (int64_t row = begin; row < end; row++) {
-        const real *x = R(row_of)(job->x, row * n, n, room);
+        const real *x =
+            job->h ? R(add_row)(job, row * n, room, out) : R(row_of)(job->x, row * n, n, room);
         real mean = job->mean ? R(row_sum)(n, x) / (real)n : 0;
         real rstd = 1 / R_SQRT(R(row_spread)(n, x, mean) / (real)n + (real)job->eps);
         real *y = direct ? (real *)mp_data(job->y) + row * n : out;
@@ -75,13 +86,13 @@ static void R(gather_row)(int64_t n, real *restrict gx, const real *restrict g,
 static void R(norm_bwd_tasks)(void *ctx, int64_t begin, int64_t end) {
     norm_job *job = ctx;
     int64_t n = job->n;
-    real *room = mp_scratch((size_t)(6 * n) * sizeof *room, MP_SCRATCH_TASK);
+    real *room = mp_scratch((size_t)(7 * n) * sizeof *room, MP_SCRATCH_TASK);
     if (!room) {
         job->status = MP_ERR_MEMORY;
         return;
     }
     real *weight = room, *unit = weight + n, *g = unit + n, *x_room = g + n, *gy_room = x_room + n,
-         *out = gy_room + n;
+         *gh_room = gy_room + n, *out = gh_room + n;
     bool direct = job->gx->dtype == R_DTYPE;
     R(load_parameter)(job->weight, n, 1, weight);
     for (int64_t block = begin; block < end; block++) {
@@ -98,6 +109,10 @@ static void R(norm_bwd_tasks)(void *ctx, int64_t begin, int64_t end) {
             real along = R(row_dot)(n, g, unit) / (real)n,
                  level = job->mean ? R(row_sum)(n, g) / (real)n : 0;
             R(gather_row)(n, gx, g, unit, rstd, level, along);
+            if (job->gh) {
+                const real *gh = R(row_of)(job->gh, row * n, n, gh_room);
+                for (int64_t i = 0; i < n; i++) gx[i] += gh[i];
+            }
             if (!direct) R(store_row)(job->gx, row * n, n, gx);
         }
     }

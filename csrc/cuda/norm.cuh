@@ -1,4 +1,5 @@
-/* What layer_norm and rms_norm (norm.cu) share with their gradients (norm_bwd.cu). A row is n
+/* What layer_norm and rms_norm (norm.cu) share with their gradients (norm_bwd.cuh) and with
+ * add_layer_norm (norm_add.cu). A row is n
  * elements, the last n_axes axes of a contiguous array. */
 #ifndef MP_CUDA_NORM_CUH
 #define MP_CUDA_NORM_CUH
@@ -7,6 +8,7 @@
 
 struct norm_job {
     mp_operand x, weight, bias, gy, out, mean, rstd; /* out: y or gx */
+    mp_operand residual, h, gh;                      /* add_layer_norm, and its gradient */
     int64_t rows, n;
     double eps;
     void *sums;   /* backward: [blocks][2][n], for gweight and for gbias */
@@ -67,6 +69,24 @@ static inline bool have_shared(const void *kernel, const mp_cuda_place *place, s
     cudaGetLastError(); /* other kernels will do */
     return false;
 }
+
+/* ---- rows that are copied to shared memory on their way to registers ---- */
+
+/* Blocks that a multiprocessor holds at once. */
+template <class S> constexpr int staged_resident = S::E > 8 ? 512 / S::threads : 1024 / S::threads;
+
+/* f(shape) with the smallest of the shapes that a row of n fits into. False: none. */
+template <class F> static bool visit_staged_shape(int64_t n, F f) {
+    if (n <= 64) return f(mp_row_shape<8, 8>{});
+    if (n <= 256) return f(mp_row_shape<32, 8>{});
+    if (n <= 512) return f(mp_row_shape<32, 16>{});
+    if (n <= 1024) return f(mp_row_shape<128, 8>{});
+    if (n <= 2048) return f(mp_row_shape<128, 16>{});
+    if (n <= 4096) return f(mp_row_shape<256, 16>{});
+    return n <= 8192 && f(mp_row_shape<512, 16>{});
+}
+
+/* ---- rows that are read again ---- */
 
 template <int G> using norm_group = mp_row_shape<G, 1>;
 

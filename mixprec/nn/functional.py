@@ -23,6 +23,7 @@ from ._losses import (
 )
 
 __all__ = [
+    "add_layer_norm",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
@@ -276,6 +277,50 @@ def layer_norm(
     """
     x = asarray(input)
     return _core.layer_norm(x, weight, bias, _axes("layer_norm", x, normalized_shape), eps)
+
+
+def add_layer_norm(
+    input: ArrayLike,
+    residual: ArrayLike,
+    normalized_shape: int | Sequence[int],
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    eps: float = 1e-5,
+) -> tuple[ndarray, ndarray]:
+    """The sum of two arrays, and its `layer_norm`: what stands between two blocks of a transformer.
+
+    Parameters
+    ----------
+    input, residual : array_like
+        What is added, of one shape.
+    normalized_shape : int or sequence of int
+        The extents of the last dimensions, over which the sum is normalised.
+    weight, bias : array_like, optional
+        Of that shape: what the result is multiplied by, and what is added then.
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    y, h : ndarray
+        ``layer_norm(h)`` and ``h = input + residual``, both in the dtype that the two promote to.
+
+    Notes
+    -----
+    It is ``h = input + residual`` and ``layer_norm(h, ...)`` in one pass: it saves reading ``h``
+    again, and in backward the pass that adds the gradient of ``h`` to that of the norm.
+
+    Examples
+    --------
+    >>> y, h = F.add_layer_norm(mp.array([[1.0, 2.0]]), mp.array([[0.0, 1.0]]), 2, eps=0.0)
+    >>> y
+    array([[-1.,  1.]])
+    >>> h
+    array([[1., 3.]])
+    """
+    x = asarray(input)
+    n_axes = _axes("add_layer_norm", x, normalized_shape)
+    return _core.add_layer_norm(x, residual, weight, bias, n_axes, eps)
 
 
 def rms_norm(
