@@ -32,6 +32,13 @@ mp_status mp_list_run(const mp_list_call *call) {
     return status;
 }
 
+/* What a kernel reads and writes is not reused before this thread's stream has passed. */
+static void note_use(mp_device device, int64_t n, mp_array *const *arrays) {
+    const mp_backend *backend;
+    if (arrays && mp_backend_of(device, &backend) == MP_OK && backend->use)
+        backend->use(device, n, arrays);
+}
+
 /* ---- collecting ---- */
 
 /* The items of one call, with the references that keep their memory alive. grads[i] is NULL where a
@@ -152,6 +159,12 @@ static mp_status gather(gathered *g, const mp_optim *o, bool with_params) {
         MP_TRY(gather_grad(g, i, o->params[i], o->scale, device));
         if (with_params) MP_TRY(gather_param(g, i, o));
     }
+    if (!o->n) return MP_OK;
+    mp_array *const *lists[] = {o->params, o->m, o->v, o->masters, o->steps};
+    mp_device device = mp_array_device(o->params[0]);
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) note_use(device, o->n, lists[k]);
+    note_use(device, 4 * g->n, g->grads);
+    note_use(device, 3, (mp_array *[]){o->stats, o->scale, o->rate});
     return MP_OK;
 }
 
@@ -162,6 +175,7 @@ static mp_list_call call_for(const mp_optim *o, const gathered *g, mp_list list)
     call.n = g->n;
     call.items = g->items;
     call.stats = o->stats ? mp_data(o->stats) : NULL;
+    call.rate = o->rate ? mp_data(o->rate) : NULL;
     return call;
 }
 
@@ -293,5 +307,63 @@ mp_status mp_scaler_update(mp_array *state, const mp_list_call *hyper) {
     call.scaler = mp_data(state);
     MP_TRY(mp_list_run(&call));
     atomic_fetch_add(&state->storage->version, 1);
+    return MP_OK;
+}
+
+/* ---- schedules ---- */
+
+static mp_status check_float64(const char *name, const mp_array *a, int64_t size,
+                               mp_device device) {
+    if (a->dtype == MP_FLOAT64 && a->contiguous && a->size == size && mp_array_device(a) == device)
+        return MP_OK;
+    return mp_fail(MP_ERR_VALUE, "schedule: %s is %s of shape %s on %s, must be %lld float64 on %s",
+                   name, mp_dtypes[a->dtype].name, mp_shape_text(a->ndim, a->shape),
+                   mp_device_name(mp_array_device(a)), (long long)size, mp_device_name(device));
+}
+
+mp_status mp_optim_count(mp_array *count, mp_array *stats) {
+    mp_device device = mp_array_device(count);
+    MP_TRY(check_float64("count", count, 1, device));
+    if (stats->dtype != MP_FLOAT32 || stats->size != 4 || !stats->contiguous ||
+        mp_array_device(stats) != device)
+        return mp_fail(MP_ERR_VALUE, "count: the stats are not 4 float32 values beside the count");
+    mp_list_call call = {
+        .list = MP_LIST_count, .device = device, .count = mp_data(count), .stats = mp_data(stats)};
+    note_use(device, 2, (mp_array *[]){count, stats});
+    MP_TRY(mp_list_run(&call));
+    atomic_fetch_add(&count->storage->version, 1);
+    return MP_OK;
+}
+
+mp_status mp_optim_schedule(const mp_schedule_step *s) {
+    mp_device device = mp_array_device(s->place);
+    int64_t n = s->after->size;
+    MP_TRY(check_float64("place", s->place, 2, device));
+    MP_TRY(check_float64("count", s->count, 1, device));
+    MP_TRY(check_float64("before", s->before, n, device));
+    MP_TRY(check_float64("after", s->after, n, device));
+    MP_TRY(check_float64("table", s->table, s->table->size, device));
+    if (s->row < 0 || (s->row + 1) * n > s->table->size)
+        return mp_fail(MP_ERR_VALUE, "schedule: row %lld is outside of a table of shape %s",
+                       (long long)s->row, mp_shape_text(s->table->ndim, s->table->shape));
+    const mp_backend *backend;
+    MP_TRY(mp_backend_of(device, &backend));
+    double *table = mp_data(s->table);
+    MP_TRY(backend->copy(device, table + s->row * n, s->rates, (size_t)n * sizeof *table, false,
+                         true, false));
+    mp_list_call call = {.list = MP_LIST_schedule,
+                         .device = device,
+                         .schedule = {.place = mp_data(s->place),
+                                      .count = mp_data(s->count),
+                                      .table = table,
+                                      .before = mp_data(s->before),
+                                      .after = mp_data(s->after),
+                                      .n = n,
+                                      .sure = s->sure}};
+    note_use(device, 5, (mp_array *[]){s->place, s->count, s->table, s->before, s->after});
+    MP_TRY(mp_list_run(&call));
+    atomic_fetch_add(&s->place->storage->version, 1);
+    atomic_fetch_add(&s->table->storage->version, 1);
+    atomic_fetch_add(&s->after->storage->version, 1);
     return MP_OK;
 }

@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 #define MP_ABI                                                                                     \
-    2 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
+    3 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4 /* outputs of one op, hidden ones included */
 #define MP_MAX_INTS                                                                                \
@@ -624,6 +624,19 @@ typedef struct mp_scaler {
     float skipped, steps, reserved0, reserved1;
 } mp_scaler;
 
+/* A schedule's place, where only the device knows which steps were taken. It goes one on where
+ * `count` has moved since the last time, or `sure`; the rates then are row place[0] of the table,
+ * else those before. */
+typedef struct mp_schedule {
+    double *place;       /* how often it went on, and `count` as it was then */
+    const double *count; /* steps taken */
+    const double *table; /* a row of n rates for each place */
+    const double *before;
+    double *after;
+    int64_t n;
+    bool sure;
+} mp_schedule;
+
 typedef struct mp_list_call {
     mp_list list;
     mp_device device;
@@ -631,6 +644,9 @@ typedef struct mp_list_call {
     const mp_list_item *items;
     mp_stats *stats;   /* device memory or NULL */
     mp_scaler *scaler; /* scaler_update only */
+    double *count;     /* count only */
+    mp_schedule schedule;
+    const double *rate; /* device memory: stands for lr; or NULL */
     double lr, beta1, beta2, eps, weight_decay, momentum, dampening, max_norm;
     double growth_factor, backoff_factor, growth_interval, min_scale, max_scale, hysteresis;
     bool decoupled, nesterov, maximize, write /* unscale: write the unscaled gradients back */;
@@ -678,11 +694,23 @@ typedef struct mp_optim {
     int64_t n;
     mp_array *const *params, *const *m, *const *v, *const *masters, *const *steps;
     mp_array *stats, *scale; /* float32 arrays of 4 and 1 elements, or NULL */
+    mp_array *rate;          /* one float64 on the device that stands for hyper.lr, or NULL */
     mp_list_call hyper;      /* lr ... maximize; the rest is filled here */
 } mp_optim;
 mp_status mp_optim_unscale(const mp_optim *o); /* hyper.max_norm, hyper.write; fills stats */
 mp_status mp_optim_step(mp_list list, const mp_optim *o); /* MP_LIST_sgd, MP_LIST_adam */
 mp_status mp_scaler_update(mp_array *state, const mp_list_call *hyper);
+/* count += 1 unless stats say that inf was found. */
+mp_status mp_optim_count(mp_array *count, mp_array *stats);
+/* Writes `rates` (n of them) into row `row` of the table, then goes on as mp_schedule says. Arrays
+ * are float64, contiguous and on one device. */
+typedef struct mp_schedule_step {
+    mp_array *place, *count, *table, *before, *after;
+    const double *rates;
+    int64_t row;
+    bool sure;
+} mp_schedule_step;
+mp_status mp_optim_schedule(const mp_schedule_step *step);
 
 /* ---- backends ---- */
 
@@ -713,6 +741,11 @@ struct mp_backend {
     /* Runs a kernel with what belongs around it; NULL: the kernel is simply called. */
     mp_status (*run)(mp_kernel kernel, mp_call *call);
     mp_status (*run_list)(mp_list_kernel kernel, const mp_list_call *call, const char *name);
+    /* The thread's stream uses the memory of arrays (NULLs are allowed) outside of a call; NULL:
+     * there are no streams. */
+    void (*use)(mp_device device, int64_t n, mp_array *const *arrays);
+    /* How often the thread has waited for a device, or called what may wait for one. */
+    int64_t (*waits)(void);
     mp_status (*memory)(mp_device device, mp_memory_info *out);
     mp_status (*empty_cache)(mp_device device);
     void (*set_tf32)(bool on); /* products of float32 may round their inputs to TF32 */
@@ -724,6 +757,9 @@ struct mp_backend {
     mp_status (*stream_wait)(void *stream);
     mp_status (*stream_done)(void *stream, bool *done);
     void *(*stream_handle)(void *stream); /* as the platform has it */
+    /* Later work of a stream of another library (a handle) waits for what `stream` (NULL: the
+     * thread's) has now; or, unless `foreign_waits`, the other way round. */
+    mp_status (*stream_order)(mp_device device, void *stream, void *foreign, bool foreign_waits);
     mp_status (*event_new)(mp_device device, bool timing, void **event);
     void (*event_free)(void *event);
     mp_status (*event_record)(void *event, void *stream);

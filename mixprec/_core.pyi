@@ -648,7 +648,7 @@ def optim_sgd(
     steps: Sequence[ndarray],
     stats: ndarray | None,
     scale: ndarray | None,
-    lr: float,
+    lr: float | ndarray,
     momentum: float,
     dampening: float,
     weight_decay: float,
@@ -664,7 +664,7 @@ def optim_adam(
     steps: Sequence[ndarray],
     stats: ndarray | None,
     scale: ndarray | None,
-    lr: float,
+    lr: float | ndarray,
     beta1: float,
     beta2: float,
     eps: float,
@@ -673,6 +673,17 @@ def optim_adam(
     maximize: bool,
     /,
 ) -> None: ...
+def optim_count(count: ndarray, stats: ndarray, /) -> None: ...
+def optim_schedule(
+    place: ndarray,
+    count: ndarray,
+    table: ndarray,
+    row: int,
+    rates: Sequence[float],
+    before: ndarray,
+    sure: bool,
+    /,
+) -> ndarray: ...
 def scaler_update(
     state: ndarray,
     growth_factor: float,
@@ -709,6 +720,7 @@ def set_errors(out_of_memory: type[MemoryError], device_error: type[RuntimeError
 # GPUs: the backend's streams and events as integers. mixprec.cuda wraps them.
 def cuda_device_count() -> int: ...
 def cuda_synchronize(device: str, /) -> None: ...
+def cuda_waits(device: str, /) -> int: ...
 def cuda_memory(device: str, /) -> tuple[int, int, int, int]: ...
 def cuda_empty_cache(device: str, /) -> None: ...
 def cuda_set_tf32(device: str, on: bool, /) -> None: ...

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
+from . import _core, cuda
 
 __all__ = ["Batches", "batches"]
 
@@ -51,7 +51,12 @@ class Batches:
                 raise ValueError(f"batches: array {i} has {len(a)} rows, array 0 has {self._rows}")
         if device is not None:
             _core.empty((0,), "float32", device)  # refuses an unknown device
+        devices = [str(device)] if device is not None else [str(a.device) for a in self._on_gpu()]
+        self._gpu = next((name for name in devices if name.startswith("cuda")), None)
         self._seed = _core.rng_next("cpu") if seed is None else (_count("seed", seed, 0),)
+
+    def _on_gpu(self) -> list[Any]:
+        return [source for source in self._sources if not isinstance(source, np.ndarray)]
 
     def __len__(self) -> int:
         whole, rest = divmod(self._rows, self.batch_size)
@@ -81,12 +86,18 @@ class Batches:
             yield batch[0] if len(batch) == 1 else batch
 
     def _ahead(self, epoch: int) -> Generator[Any, None, None]:
-        """The same, up to `prefetch` batches ahead, made by a thread that ends with this."""
+        """The same, up to `prefetch` batches ahead, made by a thread that ends with this.
+
+        On a GPU the thread works on a stream of its own, which the consumer's stream waits for.
+        """
         ready: queue.Queue[Any] = queue.Queue(self.prefetch)
+        stream = None if self._gpu is None else cuda.Stream(self._gpu)
+        if stream is not None and self._on_gpu():
+            stream.wait_stream(cuda.current_stream(self._gpu))
         stop = threading.Event()
         thread = threading.Thread(
             target=_produce,
-            args=(self._make(epoch), ready, stop),
+            args=(self._make(epoch), ready, stop, stream),
             name="mixprec-batches",
             daemon=True,
         )
@@ -98,7 +109,12 @@ class Batches:
                     return
                 if isinstance(item, _Failure):
                     raise item.error
-                yield item
+                batch, made = item
+                if made is not None:
+                    made.wait()
+                del item
+                yield batch
+                del batch
         finally:
             stop.set()
             if thread.is_alive() and thread is not threading.current_thread():
@@ -122,15 +138,19 @@ class _Failure:
 
 
 def _produce(
-    batches: Generator[Any, None, None], ready: queue.Queue[Any], stop: threading.Event
+    batches: Generator[Any, None, None],
+    ready: queue.Queue[Any],
+    stop: threading.Event,
+    stream: cuda.Stream | None,
 ) -> None:
     """The thread: hands batches over until none is left, one fails, or the consumer is gone."""
     last: Any = _END
     try:
-        for batch in batches:
-            ready.put(batch)
-            if stop.is_set():
-                return
+        with cuda.stream(stream):
+            for batch in batches:
+                ready.put((batch, None if stream is None else stream.record_event()))
+                if stop.is_set():
+                    return
     except BaseException as error:
         last = _Failure(error)
     if not stop.is_set():

@@ -190,6 +190,17 @@ assert (x + 1).sum().item() == 6
     assert "spawn" in run_python(code)
 
 
+def test_queries_leave_no_error(x):
+    """That a stream is not done yet is no failure of the next call."""
+    big = mp.ones((4096, 4096), device="cuda")
+    for _ in range(20):
+        big = big @ big * (1 / 4096)
+    assert mp.cuda.current_stream().query() in (True, False)
+    event = mp.cuda.current_stream().record_event()
+    assert event.query() in (True, False)
+    np.testing.assert_array_equal(host(x + 0), host(x))
+
+
 # ---- memory ----
 
 
@@ -307,6 +318,63 @@ def test_training_as_on_the_cpu(dtype):
     assert ours[-5:].mean() < 0.8 * ours[:5].mean()
 
 
+@pytest.mark.parametrize("kind", ["adamw", "sgd in float16"])
+def test_training_does_not_wait(kind):
+    """Float16, scaler, clipping, groups, a schedule, batches of NumPy arrays."""
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(
+        nn.Linear(20, 64), nn.LayerNorm(64), nn.GELU(), nn.Linear(64, 5)
+    ).to("cuda")  # fmt: skip
+    if kind == "adamw":
+        groups = [{"params": model[:2].parameters()}, {"params": model[3].parameters(), "lr": 1e-3}]
+        opt = optim.AdamW(groups, lr=3e-3)
+    else:
+        opt = optim.SGD(model.half().parameters(), lr=1e-2, momentum=0.9)
+    schedule = optim.lr_scheduler.CosineAnnealingLR(opt, 100)
+    scaler = mp.GradScaler()
+    images = rng.standard_normal((32 * 30, 20), dtype=np.float32)
+    labels = images[:, :5].argmax(-1)
+    waits, results = [], []
+    for x, y in mp.data.batches(images, labels, batch_size=32, shuffle=True, device="cuda"):
+        opt.zero_grad()
+        with mp.autocast(dtype=mp.float16):
+            loss = nn.functional.cross_entropy(model(x), y)
+        if len(results) == 7:
+            loss = loss * float("inf")
+        scaler.scale(loss).backward()
+        results.append(scaler.step(opt, max_norm=1.0))
+        scaler.update()
+        schedule.step()
+        waits.append(mp.cuda.wait_count())
+    assert len(set(waits[2:])) == 1
+    assert [bool(result) for result in results] == [i != 7 for i in range(30)]
+    assert schedule.last_epoch == 29
+    assert float(opt.param_groups[0]["lr"]) == schedule.get_last_lr()[0]
+    assert mp.cuda.wait_count() > waits[-1]  # reading waits, and is counted
+
+
+def test_schedules_as_on_the_cpu():
+    """Skipped steps leave the rate where it is, without the host knowing."""
+    runs = []
+    for device in ("cpu", "cuda"):
+        model = nn.Linear(8, 4)
+        model.load_state_dict({"weight": mp.full((4, 8), 0.5), "bias": mp.zeros(4)})
+        opt = optim.Adam(model.to(device).parameters(), lr=0.1)
+        schedule = optim.lr_scheduler.StepLR(opt, 1, 0.5)
+        scaler, rates = mp.GradScaler(), []
+        for i in range(10):
+            opt.zero_grad()
+            loss = (model(mp.ones((2, 8), device=device)) ** 2).sum()
+            scaler.scale(loss * (float("inf") if i % 3 == 1 else 1.0)).backward()
+            scaler.step(opt)
+            scaler.update()
+            schedule.step()
+            rates.append(opt.param_groups[0]["lr"])
+        runs.append((host(model.weight), [float(rate) for rate in rates], schedule.last_epoch))
+    np.testing.assert_allclose(runs[1][0], runs[0][0], rtol=1e-5)
+    assert runs[0][1:] == runs[1][1:]
+
+
 def test_injected_inf_skips():
     """A step with inf in a gradient changes nothing but the scale."""
     model = nn.Linear(8, 4).to("cuda")
@@ -338,6 +406,21 @@ def test_batches_on_the_gpu():
     np.testing.assert_array_equal(np.concatenate(seen), images)
 
 
+@pytest.mark.parametrize("source", ["numpy", "gpu"])
+def test_batches_are_ordered_and_safe(source):
+    """Made on a stream of their own while the consumer is behind; memory is not reused early."""
+    rows = np.arange(40 * 8 * 5000, dtype=np.float32).reshape(40 * 8, 5000)
+    given = rows if source == "numpy" else mp.array(rows).to("cuda") + 0
+    for _ in range(2):
+        big, sums = mp.ones((2048, 2048), device="cuda"), []
+        for x in mp.data.batches(given, batch_size=8, device="cuda"):
+            for _ in range(3):
+                big = big @ big * (1 / 2048)
+            sums.append((x - big[0, 0] + 1).sum(axis=1))
+        got = np.concatenate([host(each) for each in sums])
+        np.testing.assert_allclose(got, rows.sum(axis=1), rtol=1e-5)
+
+
 def test_save_and_load(tmp_path):
     model = nn.Linear(3, 2).to("cuda")
     opt = optim.Adam(model.parameters())
@@ -360,3 +443,33 @@ def test_dlpack(name, x):
     back = mp.from_dlpack(there)
     assert back.device == "cuda:0"
     np.testing.assert_array_equal(host(back), host(x))
+
+
+@pytest.mark.parametrize("stream", [None, 1, 2, -1, "own"])
+def test_dlpack_does_not_wait(stream, x):
+    side = mp.cuda.Stream()
+    handle = side.cuda_stream if stream == "own" else stream
+    y = x * 2
+    before = mp.cuda.wait_count()
+    capsule = y.__dlpack__(stream=handle)
+    back = mp._core.from_dlpack(capsule)
+    again = mp.from_dlpack(y)
+    assert mp.cuda.wait_count() == before
+    np.testing.assert_array_equal(host(back), host(x) * 2)
+    np.testing.assert_array_equal(host(again), host(x) * 2)
+    with pytest.raises(ValueError, match="stream is 0"):
+        y.__dlpack__(stream=0)
+
+
+def test_dlpack_is_ordered(x):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    big = mp.ones((4096, 4096), device="cuda")
+    for _ in range(30):
+        big = big @ big * (1 / 4096)
+    there = torch.from_dlpack(big * 3)  # the consumer's stream waits for ours
+    total = there.sum()
+    for _ in range(30):
+        there = there @ there / 4096 / 3
+    back = mp.from_dlpack(there + 1).sum()  # ours waits for theirs
+    assert total.item() == 3 * 4096**2
+    assert back.item() == 4 * 4096**2

@@ -1,12 +1,14 @@
 """Learning-rate schedules: their rates, and that they wait for skipped steps."""
 
+import contextlib
+import copy
 import math
 
 import numpy as np
 import pytest
 
 import mixprec as mp
-from mixprec import nn, optim
+from mixprec import amp, nn, optim
 from mixprec.optim import lr_scheduler as lrs
 
 
@@ -204,3 +206,158 @@ def test_many_steps_between():
     schedule.step()
     assert schedule.last_epoch == 1
     assert opt._counts() == (300, 300)
+
+
+# ---- schedules that live on the device: as on a GPU, but here ----
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """No step tells the host whether it was taken, and nothing reads an array before `allow`."""
+    reading = []
+    monkeypatch.setattr(amp._steps.StepResult, "_waiting", lambda result: result._stats)
+    for owner, name in ((lrs._Place, "read"), (optim.Optimizer, "_counts")):
+        original = getattr(owner, name)
+
+        def read(*args, original=original):
+            assert reading, "the host waited"
+            return original(*args)
+
+        monkeypatch.setattr(owner, name, read)
+
+    @contextlib.contextmanager
+    def allow():
+        reading.append(True)
+        yield
+        reading.pop()
+
+    return allow
+
+
+def quiet():
+    return mp.GradScaler("cpu", growth_interval=10**6)
+
+
+def test_on_the_device_it_follows_the_steps_that_were_taken(late):
+    p = nn.Parameter(mp.zeros(2))
+    opt = optim.SGD([p], lr=1.0)
+    with late():
+        schedule = lrs.StepLR(opt, 1, 0.5)
+    scaler, went = quiet(), []
+    for bad in (False, True, True, False, True, False):
+        before = p.detach().numpy().copy()
+        train(opt, scaler, bad)
+        went.append(float((before - p.detach().numpy())[0]))
+        schedule.step()
+    assert went == [1, 0, 0, 0.5, 0, 0.25]
+    assert isinstance(opt.param_groups[0]["lr"], mp.ndarray)
+    with late():
+        assert schedule.last_epoch == 3
+        assert schedule.get_last_lr() == [0.125]
+    assert float(opt.param_groups[0]["lr"]) == 0.125
+    train(opt, scaler, False)
+    schedule.step()
+    with late():
+        assert schedule.last_epoch == 4
+
+
+@pytest.mark.parametrize("make", [optim.Adam, optim.AdamW, optim.SGD])
+def test_on_the_device_the_numbers_are_those_of_the_host(make, request):
+    def run(allow):
+        rng = np.random.default_rng(1)
+        params = [nn.Parameter(mp.array(rng.standard_normal(7))) for _ in range(3)]
+        opt = make([{"params": params[:2]}, {"params": params[2:], "lr": 0.3}], lr=0.1)
+        with allow():
+            parts = [lrs.LinearLR(opt, 0.5, total_iters=3), lrs.CosineAnnealingLR(opt, 9)]
+            schedule = lrs.SequentialLR(opt, parts, [3])
+        scaler = quiet()
+        for i in range(12):
+            opt.zero_grad()
+            loss = sum((q * q).sum() for q in params) * (math.inf if i % 4 == 2 else 1.0)
+            scaler.scale(loss).backward()
+            scaler.step(opt, max_norm=1.0)
+            scaler.update()
+            schedule.step()
+        with allow():
+            return [q.detach().numpy() for q in params], schedule.state_dict(), opt.state_dict()
+
+    host = run(contextlib.nullcontext)
+    there = run(request.getfixturevalue("late"))
+    np.testing.assert_array_equal(host[0], there[0])
+    assert host[1] == there[1]
+    assert host[2]["param_groups"] == there[2]["param_groups"]
+
+
+def test_on_the_device_one_step_per_epoch(late):
+    opt = optimizer()
+    with late():
+        schedule = lrs.StepLR(opt, 1, 0.5)
+    scaler = quiet()
+    for epoch in ([False, True], [True, True], [True, False, True]):
+        for bad in epoch:
+            train(opt, scaler, bad)
+        schedule.step()
+    schedule.step()  # no step came in between: it goes on
+    with late():
+        assert schedule.last_epoch == 3
+
+
+def test_on_the_device_rates_are_kept_and_overridden(late):
+    """A rate that was read stays what it was; one that was set by hand holds until the next."""
+    opt = optimizer(groups=2)
+    with late():
+        one, two = lrs.StepLR(opt, 1, 0.5), lrs.StepLR(opt, 1, 0.5)
+    scaler, seen = quiet(), []
+    for bad in (False, True, False):
+        train(opt, scaler, bad)
+        one.step()
+        two.step()
+        seen.append(opt.param_groups[1]["lr"])
+    assert [float(lr) for lr in seen] == [0.25, 0.25, 0.125]
+    opt.param_groups[1]["lr"] = 3.0
+    train(opt, scaler, True)
+    one.step()
+    assert [float(group["lr"]) for group in opt.param_groups] == [0.25, 3.0]
+    with late():
+        assert one.last_epoch == two.last_epoch == 2
+        assert "lr: 3.0" in repr(opt)
+
+
+def test_on_the_device_many_steps_between(late):
+    opt = optimizer(lr=1.0)
+    with late():
+        schedule = lrs.LambdaLR(opt, lambda n: n)
+    scaler, n = quiet(), 2 * lrs._ROWS + 10
+    for i in range(n):
+        train(opt, scaler, i % 3 == 1)
+        schedule.step()
+    taken = sum(i % 3 != 1 for i in range(n))
+    assert float(opt.param_groups[0]["lr"]) == taken
+    with late():
+        assert schedule.last_epoch == taken
+        assert opt._counts() == (n, taken)
+
+
+def test_on_the_device_copies_and_saved_states(late):
+    opt = optimizer()
+    with late():
+        schedule = lrs.StepLR(opt, 1, 0.5)
+    scaler = quiet()
+    for bad in (False, True, False):
+        train(opt, scaler, bad)
+        schedule.step()
+    with late():
+        copied = copy.deepcopy(schedule)
+        saved, state = schedule.state_dict(), opt.state_dict()
+        other = optimizer()
+        loaded = lrs.StepLR(other, 1, 0.5)
+    assert state["param_groups"][0]["lr"] == 0.25
+    loaded.load_state_dict(saved)
+    other.load_state_dict(state)
+    for each in (copied, loaded, schedule):
+        for bad in (True, False):
+            train(each.optimizer, scaler, bad)
+            each.step()
+        with late():
+            assert each.last_epoch == 3
+            assert each.get_last_lr() == [0.125]

@@ -69,6 +69,8 @@ static double grad_factor(const mp_list_call *call, const mp_list_item *item) {
 
 static bool skipped(const mp_list_call *call) { return call->stats && call->stats->found_inf != 0; }
 
+static double rate_of(const mp_list_call *call) { return call->rate ? *call->rate : call->lr; }
+
 /* ---- the arithmetic ---- */
 
 /* Of one item, in double: the formulas below say what each is. */
@@ -85,7 +87,7 @@ static factors sgd_factors(const mp_list_call *call, const mp_list_item *item) {
         .grad = (call->maximize ? -1 : 1) * grad_factor(call, item),
         .decay = call->weight_decay,
         .keep = 1,
-        .rate = call->lr,
+        .rate = rate_of(call),
         .first = start ? 0 : call->momentum,
         .dampened = start ? 1 : 1 - call->dampening,
         .second = call->momentum,
@@ -100,8 +102,8 @@ static factors adam_factors(const mp_list_call *call, const mp_list_item *item) 
     return (factors){
         .grad = (call->maximize ? -1 : 1) * grad_factor(call, item),
         .decay = call->decoupled ? 0 : call->weight_decay,
-        .keep = call->decoupled ? 1 - call->lr * call->weight_decay : 1,
-        .rate = call->lr / (1 - pow(call->beta1, t)),
+        .keep = call->decoupled ? 1 - rate_of(call) * call->weight_decay : 1,
+        .rate = rate_of(call) / (1 - pow(call->beta1, t)),
         .first = 1 - call->beta1,
         .second = call->beta2,
         .unbias = 1 / sqrt(1 - pow(call->beta2, t)),
@@ -186,5 +188,22 @@ MP_LIST_KERNEL(adam) { return update(call); }
 MP_LIST_KERNEL(scaler_update) {
     mp_scaler_law(call->scaler, call->growth_factor, call->backoff_factor, call->growth_interval,
                   call->min_scale, call->max_scale, call->hysteresis);
+    return MP_OK;
+}
+
+/* ---- schedules ---- */
+
+MP_LIST_KERNEL(count) {
+    if (!skipped(call)) *call->count += 1;
+    return MP_OK;
+}
+
+MP_LIST_KERNEL(schedule) {
+    const mp_schedule *s = &call->schedule;
+    bool moves = s->sure || *s->count != s->place[1];
+    s->place[0] += moves;
+    s->place[1] = *s->count;
+    const double *rates = moves ? s->table + (int64_t)s->place[0] * s->n : s->before;
+    memcpy(s->after, rates, (size_t)s->n * sizeof *rates);
     return MP_OK;
 }

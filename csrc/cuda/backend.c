@@ -4,6 +4,7 @@
 #include "blas.h"
 #include "library.h"
 #include "memory.h"
+#include "stage.h"
 #include "stream.h"
 
 #include <stdarg.h>
@@ -93,6 +94,13 @@ static void note_guest(mp_array *a, mp_cuda_lane *lane) {
     s->guest = s->guest ? MP_MANY_GUESTS : (void *)lane;
 }
 
+static void use(mp_device device, int64_t n, mp_array *const *arrays) {
+    mp_cuda_place place;
+    if (mp_cuda_enter(device, &place) != MP_OK) return;
+    for (int64_t i = 0; i < n; i++)
+        if (arrays[i]) note_guest(arrays[i], place.lane);
+}
+
 static mp_status after(mp_device device, mp_status status) {
     if (mark_ranges) RANGE_END();
     if (status == MP_OK && wait_each) status = mp_cuda_synchronize(device);
@@ -127,57 +135,15 @@ const char *mp_cuda_op_name(mp_op op) { return op_names[op]; }
 
 /* ---- copies ---- */
 
-enum { PIECE_BYTES = 2 << 20, PIECES = 8 };
-
-/* Host memory that the device reads at full speed: pieces per thread and device, used in turn, each
- * with the event that frees it. */
-static _Thread_local struct {
-    void *piece[PIECES];
-    cudaEvent_t free_at[PIECES];
-    int turn;
-} stage[MP_CUDA_MAX_DEVICES];
-
-static mp_status next_piece(const mp_cuda_place *place, void **piece, cudaEvent_t *event) {
-    int turn = stage[place->index].turn = (stage[place->index].turn + 1) % PIECES;
-    if (!stage[place->index].piece[turn]) {
-        MP_CUDA_TRY(
-            cudaHostAlloc(&stage[place->index].piece[turn], PIECE_BYTES, cudaHostAllocPortable));
-        MP_CUDA_TRY(
-            cudaEventCreateWithFlags(&stage[place->index].free_at[turn], cudaEventDisableTiming));
-    }
-    MP_CUDA_TRY(cudaEventSynchronize(stage[place->index].free_at[turn]));
-    *piece = stage[place->index].piece[turn];
-    *event = stage[place->index].free_at[turn];
-    return MP_OK;
-}
-
-/* From pageable host memory, piece by piece: what is read is copied when the call returns, the
- * device may still be busy. */
-static mp_status copy_staged(const mp_cuda_place *place, char *dst, const char *src, size_t bytes) {
-    if (bytes <= MP_CUDA_POKE_BYTES) return mp_cuda_poke(place, dst, src, bytes);
-    for (size_t at = 0; at < bytes; at += PIECE_BYTES) {
-        size_t n = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
-        void *piece;
-        cudaEvent_t event;
-        MP_TRY(next_piece(place, &piece, &event));
-        memcpy(piece, src + at, n);
-        MP_CUDA_TRY(cudaMemcpyAsync(dst + at, piece, n, cudaMemcpyHostToDevice, place->stream));
-        MP_CUDA_TRY(cudaEventRecord(event, place->stream));
-    }
-    return MP_OK;
-}
-
 static mp_status copy(mp_device device, void *dst, const void *src, size_t bytes, bool to_host,
                       bool from_host, bool wait) {
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(device, &place));
-    if (bytes && from_host) MP_TRY(copy_staged(&place, dst, src, bytes));
+    if (bytes && from_host) MP_TRY(mp_cuda_copy_staged(&place, dst, src, bytes));
     else if (bytes)
         MP_CUDA_TRY(cudaMemcpyAsync(
             dst, src, bytes, to_host ? cudaMemcpyDeviceToHost : cudaMemcpyDefault, place.stream));
-    if (!wait && !wait_each) return MP_OK;
-    MP_CUDA_TRY(cudaStreamSynchronize(place.stream));
-    return mp_cuda_look(device);
+    return wait || wait_each ? mp_cuda_stream_wait(place.lane) : MP_OK;
 }
 
 /* ---- what is there ---- */
@@ -268,6 +234,8 @@ static const mp_backend backend = {
     .describe = describe,
     .run = run,
     .run_list = run_list,
+    .use = use,
+    .waits = mp_cuda_waits,
     .memory = mp_cuda_memory,
     .empty_cache = mp_cuda_empty_cache,
     .set_tf32 = mp_cuda_set_tf32,
@@ -277,6 +245,7 @@ static const mp_backend backend = {
     .stream_wait = mp_cuda_stream_wait,
     .stream_done = mp_cuda_stream_done,
     .stream_handle = mp_cuda_stream_handle,
+    .stream_order = mp_cuda_stream_order,
     .event_new = mp_cuda_event_new,
     .event_free = mp_cuda_event_free,
     .event_record = mp_cuda_event_record,

@@ -19,7 +19,8 @@ struct mp_cuda_lane {
     cudaStream_t stream;
     int index; /* of its device, as CUDA counts */
     int priority;
-    bool idle; /* nobody holds it: the next new stream of its priority takes it */
+    cudaEvent_t passed; /* marks its place for another stream; NULL until it is needed */
+    bool idle;          /* nobody holds it: the next new stream of its priority takes it */
     struct {
         mp_cuda_block *blocks; /* free ones */
         mp_cuda_block *slabs;  /* what small blocks are cut from */
@@ -31,6 +32,9 @@ struct mp_cuda_lane {
 /* All lanes of a device, guarded by the device's lock. */
 mp_cuda_lane *mp_cuda_lanes(int index);
 void mp_cuda_lock(int index);
+/* Later work of stream `then` waits for what `first` has now. The event is a lane's, whose device's
+ * lock is held. */
+mp_status mp_cuda_order(mp_cuda_lane *lane, cudaStream_t first, cudaStream_t then);
 void mp_cuda_unlock(int index);
 
 #endif

@@ -1,5 +1,5 @@
-/* Multi-tensor ops on CUDA: unscale with inf check and gradient norm, and the scaler's update. What
- * they find stays in device memory. */
+/* Multi-tensor ops on CUDA: unscale with inf check and gradient norm, and the scaler's update and
+ * schedules. What they find stays in device memory. */
 #include "lists.cuh"
 
 #include <cfloat>
@@ -201,5 +201,36 @@ extern "C" mp_status mp_cuda_list_scaler_update(const mp_list_call *call) {
     scaler_update<<<1, 1, 0, place.stream>>>(call->scaler, call->growth_factor,
                                              call->backoff_factor, call->growth_interval,
                                              call->min_scale, call->max_scale, call->hysteresis);
+    return MP_CUDA_LAUNCHED();
+}
+
+/* ---- schedules ---- */
+
+__global__ void count_step(double *count, const mp_stats *stats) {
+    if (stats->found_inf == 0) *count += 1;
+}
+
+extern "C" mp_status mp_cuda_list_count(const mp_list_call *call) {
+    mp_cuda_place place;
+    MP_TRY(mp_cuda_enter(call->device, &place));
+    count_step<<<1, 1, 0, place.stream>>>(call->count, call->stats);
+    return MP_CUDA_LAUNCHED();
+}
+
+/* One block. */
+__global__ void schedule(const mp_schedule s) {
+    const double count = *s.count, now = s.place[0] + (s.sure || count != s.place[1] ? 1 : 0);
+    const double *rates = now != s.place[0] ? s.table + (int64_t)now * s.n : s.before;
+    for (int64_t k = threadIdx.x; k < s.n; k += blockDim.x) s.after[k] = rates[k];
+    __syncthreads(); /* all have read the place */
+    if (threadIdx.x) return;
+    s.place[0] = now;
+    s.place[1] = count;
+}
+
+extern "C" mp_status mp_cuda_list_schedule(const mp_list_call *call) {
+    mp_cuda_place place;
+    MP_TRY(mp_cuda_enter(call->device, &place));
+    schedule<<<1, MP_WARP, 0, place.stream>>>(call->schedule);
     return MP_CUDA_LAUNCHED();
 }

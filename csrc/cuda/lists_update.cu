@@ -13,7 +13,12 @@ struct list_hyper {
     double lr, beta1, beta2, eps, weight_decay, momentum, dampening;
     bool decoupled, nesterov, maximize;
     const mp_stats *stats;
+    const double *rate; /* stands for lr; or NULL */
 };
+
+static __device__ inline double rate_of(const list_hyper &hyper) {
+    return hyper.rate ? *hyper.rate : hyper.lr;
+}
 
 /* What a gradient is multiplied by: the clip coefficient over the loss scale. */
 static __device__ inline double grad_factor(const list_hyper &hyper, const mp_list_item &item) {
@@ -33,7 +38,7 @@ struct sgd_rule {
         bool start = *item.step == 0;
         return {(C)grad_factor(hyper, item),
                 (C)hyper.weight_decay,
-                (C)hyper.lr,
+                (C)rate_of(hyper),
                 (C)(start ? 0 : hyper.momentum),
                 (C)(start ? 1 : 1 - hyper.dampening),
                 (C)(hyper.nesterov ? 1 : 0),
@@ -60,15 +65,16 @@ struct adam_rule {
 
     template <class C>
     static __device__ inline factors<C> of(const list_hyper &hyper, const mp_list_item &item) {
-        double t = (double)*item.step + 1;
+        const double t = (double)*item.step + 1, first = 1 - pow(hyper.beta1, t);
+        const double unbias = 1 / sqrt(1 - pow(hyper.beta2, t)), lr = rate_of(hyper);
         return {(C)grad_factor(hyper, item),
                 (C)(hyper.decoupled ? 0 : hyper.weight_decay),
-                (C)(hyper.decoupled ? 1 - hyper.lr * hyper.weight_decay : 1),
-                (C)(hyper.lr / (1 - pow(hyper.beta1, t))),
+                (C)(hyper.decoupled ? 1 - lr * hyper.weight_decay : 1),
+                (C)(lr / first),
                 (C)(1 - hyper.beta1),
                 (C)hyper.beta2,
                 (C)(1 - hyper.beta2),
-                (C)(1 / sqrt(1 - pow(hyper.beta2, t))),
+                (C)unbias,
                 (C)hyper.eps};
     }
     static __device__ inline float root(float y) { return sqrtf(y); }
@@ -263,7 +269,7 @@ template <class R> static mp_status update(const mp_list_call *call) {
     const list_plan plan = plan_of(call, update_kind, (int64_t)place.processors * UPDATE_WAVES);
     const list_hyper hyper = {call->lr,           call->beta1,    call->beta2,     call->eps,
                               call->weight_decay, call->momentum, call->dampening, call->decoupled,
-                              call->nesterov,     call->maximize, call->stats};
+                              call->nesterov,     call->maximize, call->stats,     call->rate};
     launch_kind(&plan, FAST, [&](const auto &part, unsigned blocks) {
         update_fast<R><<<blocks, THREADS, 0, place.stream>>>(part, hyper);
     });

@@ -15,7 +15,6 @@ enum {
 static struct {
     size_t reserved, cached; /* bytes from the driver; those of them that nobody uses */
 } totals[MP_CUDA_MAX_DEVICES];
-static _Thread_local cudaEvent_t passed[MP_CUDA_MAX_DEVICES]; /* made once per thread and device */
 
 /* ---- classes ---- */
 
@@ -95,6 +94,7 @@ static void release_lane(mp_cuda_lane *lane) {
 }
 
 static void release_all(int index) {
+    mp_cuda_note_wait();
     cudaDeviceSynchronize();
     for (mp_cuda_lane *lane = mp_cuda_lanes(index); lane; lane = lane->next) release_lane(lane);
     cudaGetLastError();
@@ -114,6 +114,7 @@ static mp_status out_of_memory(int index, size_t bytes) {
 /* Memory from the driver for a request of `asked` bytes; what is kept is given back first if there
  * is none. */
 static mp_status ask_driver(int index, size_t bytes, size_t asked, void **out) {
+    mp_cuda_note_wait();
     cudaError_t error = cudaMalloc(out, bytes);
     if (error == cudaErrorMemoryAllocation) {
         cudaGetLastError();
@@ -185,14 +186,6 @@ mp_status mp_cuda_allocate(mp_device device, size_t bytes, void **out, void **ho
     return mp_cuda_scratch(&place, bytes, out);
 }
 
-/* The home stream goes on only when the guest has come to where it is now. */
-static void wait_for_guest(const mp_cuda_lane *home, const mp_cuda_lane *guest) {
-    cudaEvent_t *event = &passed[guest->index];
-    if (!*event && cudaEventCreateWithFlags(event, cudaEventDisableTiming) != cudaSuccess) return;
-    cudaEventRecord(*event, guest->stream);
-    cudaStreamWaitEvent(home->stream, *event, 0);
-}
-
 void mp_cuda_release(mp_device device, void *data, size_t bytes, void *home, void *guest) {
     mp_cuda_place place;
     mp_cuda_lane *lane = home;
@@ -201,9 +194,9 @@ void mp_cuda_release(mp_device device, void *data, size_t bytes, void *home, voi
     mp_cuda_lock(place.index);
     if (guest == MP_MANY_GUESTS) {
         for (mp_cuda_lane *other = mp_cuda_lanes(place.index); other; other = other->next)
-            if (other != lane) wait_for_guest(lane, other);
+            if (other != lane) mp_cuda_order(other, other->stream, lane->stream);
     } else if (guest) {
-        wait_for_guest(lane, guest);
+        mp_cuda_order(guest, ((mp_cuda_lane *)guest)->stream, lane->stream);
     }
     give_back(lane, data, bytes ? bytes : 1);
     mp_cuda_unlock(place.index);

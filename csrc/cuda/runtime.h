@@ -41,6 +41,9 @@ cudaStream_t mp_cuda_lane_stream(const mp_cuda_lane *lane);
  * of host memory. */
 mp_status mp_cuda_look(mp_device device);
 
+/* Before the host waits for a device, or calls what may wait for one (memory from the driver). */
+void mp_cuda_note_wait(void);
+
 /* MP_OK, or MP_ERR_DEVICE "what: CUDA's name and text of the error". */
 mp_status mp_cuda_check(cudaError_t error, const char *what);
 #define MP_CUDA_TRY(call) MP_TRY(mp_cuda_check((call), #call))

@@ -22,6 +22,7 @@ static int device_total = -1;
 static volatile bool forked; /* this process is the child of one that used CUDA */
 static bool used;
 
+static _Thread_local int64_t waits;
 static _Thread_local struct {
     int current; /* 1 + the device that is current in the thread, 0: unknown */
     mp_cuda_lane *lane[MP_CUDA_MAX_DEVICES]; /* NULL: the shared one */
@@ -82,6 +83,7 @@ static mp_status new_lane(int index, int priority, mp_cuda_lane **out) {
 static mp_status make_fault(int index) {
     mp_cuda_found *found;
     mp_cuda_fault fault = {0};
+    mp_cuda_note_wait();
     MP_CUDA_TRY(
         cudaHostAlloc((void **)&found, sizeof *found, cudaHostAllocMapped | cudaHostAllocPortable));
     memset(found, 0, sizeof *found);
@@ -157,9 +159,13 @@ mp_status mp_cuda_look(mp_device device) {
 
 /* ---- waiting ---- */
 
+void mp_cuda_note_wait(void) { waits++; }
+int64_t mp_cuda_waits(void) { return waits; }
+
 mp_status mp_cuda_synchronize(mp_device device) {
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(device, &place));
+    mp_cuda_note_wait();
     MP_CUDA_TRY(cudaDeviceSynchronize());
     return mp_cuda_look(device);
 }
@@ -168,6 +174,7 @@ mp_status mp_cuda_stream_wait(void *stream) {
     mp_cuda_lane *lane = stream;
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter((mp_device)(lane->index + 1), &place));
+    mp_cuda_note_wait();
     MP_CUDA_TRY(cudaStreamSynchronize(lane->stream));
     return mp_cuda_look((mp_device)(lane->index + 1));
 }
@@ -205,14 +212,38 @@ mp_status mp_cuda_stream_use(mp_device device, void *stream, void **before) {
     return MP_OK;
 }
 
+/* What a query has answered. "Not yet" must not meet the next launch as its error. */
+static mp_status answer(cudaError_t error, const char *what, bool *done) {
+    *done = error == cudaSuccess;
+    if (error != cudaErrorNotReady) return mp_cuda_check(error, what);
+    cudaGetLastError();
+    return MP_OK;
+}
+
 mp_status mp_cuda_stream_done(void *stream, bool *done) {
     mp_cuda_lane *lane = stream;
-    cudaError_t error = cudaStreamQuery(lane->stream);
-    *done = error == cudaSuccess;
-    return error == cudaErrorNotReady ? MP_OK : mp_cuda_check(error, "cudaStreamQuery");
+    return answer(cudaStreamQuery(lane->stream), "cudaStreamQuery", done);
 }
 
 void *mp_cuda_stream_handle(void *stream) { return ((mp_cuda_lane *)stream)->stream; }
+
+mp_status mp_cuda_order(mp_cuda_lane *lane, cudaStream_t first, cudaStream_t then) {
+    if (!lane->passed) MP_CUDA_TRY(cudaEventCreateWithFlags(&lane->passed, cudaEventDisableTiming));
+    MP_CUDA_TRY(cudaEventRecord(lane->passed, first));
+    MP_CUDA_TRY(cudaStreamWaitEvent(then, lane->passed, 0));
+    return MP_OK;
+}
+
+mp_status mp_cuda_stream_order(mp_device device, void *stream, void *foreign, bool foreign_waits) {
+    mp_cuda_place place;
+    MP_TRY(mp_cuda_enter(device, &place));
+    mp_cuda_lane *lane = stream ? stream : place.lane;
+    mp_cuda_lock(lane->index);
+    mp_status status = mp_cuda_order(lane, foreign_waits ? lane->stream : foreign,
+                                     foreign_waits ? foreign : lane->stream);
+    mp_cuda_unlock(lane->index);
+    return status;
+}
 
 /* ---- events ---- */
 
@@ -239,14 +270,13 @@ mp_status mp_cuda_event_block(void *event, void *stream) {
 }
 
 mp_status mp_cuda_event_wait(void *event) {
+    mp_cuda_note_wait();
     MP_CUDA_TRY(cudaEventSynchronize(event));
     return MP_OK;
 }
 
 mp_status mp_cuda_event_done(void *event, bool *done) {
-    cudaError_t error = cudaEventQuery(event);
-    *done = error == cudaSuccess;
-    return error == cudaErrorNotReady ? MP_OK : mp_cuda_check(error, "cudaEventQuery");
+    return answer(cudaEventQuery(event), "cudaEventQuery", done);
 }
 
 mp_status mp_cuda_event_elapsed(void *begin, void *end, float *milliseconds) {

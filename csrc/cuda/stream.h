@@ -17,6 +17,9 @@ mp_status mp_cuda_stream_use(mp_device device, void *stream, void **before);
 mp_status mp_cuda_stream_wait(void *stream); /* the host waits */
 mp_status mp_cuda_stream_done(void *stream, bool *done);
 void *mp_cuda_stream_handle(void *stream); /* the cudaStream_t */
+/* Between a stream (NULL: the thread's) and one of another library: which waits for the other. */
+mp_status mp_cuda_stream_order(mp_device device, void *stream, void *foreign, bool foreign_waits);
+int64_t mp_cuda_waits(void); /* of this thread, so far */
 
 mp_status mp_cuda_event_new(mp_device device, bool timing, void **out);
 void mp_cuda_event_free(void *event);

@@ -67,6 +67,18 @@ static PyObject *synchronize(PyObject *module, PyObject *const *args, Py_ssize_t
     return nothing(status);
 }
 
+PyDoc_STRVAR(waits_doc,
+             "cuda_waits(device, /)\n--\n\nHow often this thread has waited for a GPU, or "
+             "called what may wait for one.\n\n"
+             "Parameters\n----------\ndevice : str\n    A GPU; it holds for "
+             "all.\n\nReturns\n-------\nint\n    So far.");
+static PyObject *waits(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    if (open_call("wait_count", args, n, 1, 0, &o) < 0) return NULL;
+    return PyLong_FromLongLong(o.backend->waits());
+}
+
 PyDoc_STRVAR(memory_doc, "cuda_memory(device, /)\n--\n\nBytes of a "
                          "GPU.\n\nParameters\n----------\ndevice : str\n    A GPU.\n\n"
                          "Returns\n-------\ntuple of int\n    Taken from the driver, of these kept "
@@ -286,6 +298,7 @@ static PyObject *event_elapsed(PyObject *module, PyObject *const *args, Py_ssize
 PyMethodDef mp_py_cuda_functions[] = {
     {"cuda_device_count", device_count, METH_NOARGS, device_count_doc},
     {"cuda_synchronize", MP_PY_FAST(synchronize), METH_FASTCALL, synchronize_doc},
+    {"cuda_waits", MP_PY_FAST(waits), METH_FASTCALL, waits_doc},
     {"cuda_memory", MP_PY_FAST(memory), METH_FASTCALL, memory_doc},
     {"cuda_empty_cache", MP_PY_FAST(empty_cache), METH_FASTCALL, empty_cache_doc},
     {"cuda_set_tf32", MP_PY_FAST(set_tf32), METH_FASTCALL, set_tf32_doc},

@@ -17,14 +17,30 @@ typedef struct lent {
     };
     mp_storage *storage;
     bool writable;
+    void *consumer; /* the stream that reads it, if that is one that always is there */
     int64_t shape[MP_MAX_DIMS], strides[MP_MAX_DIMS];
 } lent;
+
+/* ---- order between streams ---- */
+
+/* Streams of DLPack and CUDA that are always there: the default one, and that of each thread. */
+static void *const legacy_stream = (void *)1, *const thread_stream = (void *)2;
+
+/* Work of the thread's stream (or `stream`) and that of another library, see mp_backend. Without a
+ * wait of the host. */
+static mp_status order(mp_device device, void *stream, void *foreign, bool foreign_waits) {
+    const mp_backend *backend;
+    MP_TRY(mp_backend_of(device, &backend));
+    return backend->stream_order(device, stream, foreign, foreign_waits);
+}
 
 /* Consumers call deleters from any thread, with the GIL or without: nothing of Python is touched. A
  * storage whose memory is Python's own takes the GIL by itself. */
 static void give_back(lent *l) {
     if (!Py_IsInitialized()) return; /* the process is ending */
     PyGILState_STATE state = PyGILState_Ensure();
+    if (l->consumer)
+        order(l->storage->device, l->storage->home, l->consumer, false); /* it may still read */
     if (l->writable) mp_py_export_end(l->storage);
     mp_storage_unref(l->storage);
     PyGILState_Release(state);
@@ -62,7 +78,7 @@ static void fill_tensor(dl_tensor *tensor, const mp_array *a, lent *l) {
     tensor->strides = l->strides;
 }
 
-static PyObject *lend(mp_array *a, bool versioned, bool copied) {
+static PyObject *lend(mp_array *a, bool versioned, bool copied, void *consumer) {
     lent *l = calloc(1, sizeof *l);
     if (!l) return PyErr_NoMemory();
     l->writable = !a->storage->read_only && !a->no_base_write;
@@ -88,6 +104,7 @@ static PyObject *lend(mp_array *a, bool versioned, bool copied) {
         return NULL;
     }
     l->storage = mp_storage_ref(a->storage);
+    l->consumer = consumer == legacy_stream || consumer == thread_stream ? consumer : NULL;
     if (l->writable) mp_py_export_begin(l->storage);
     return capsule;
 }
@@ -131,18 +148,23 @@ static int check_exportable(const mp_array *a, bool versioned, PyObject *stream)
     return -1;
 }
 
-/* Work queued on our stream is done before a consumer on another one reads; -1 asks for no order.
- */
-static int order(const mp_array *a, PyObject *stream) {
-    const mp_backend *backend;
+/* The stream that a consumer names: an integer, -1 for one that wants no order, None for the
+ * default one; *out is NULL where there is nothing to order. -1 with an exception. */
+static int consumer_of(const mp_array *a, PyObject *stream, void **out) {
+    *out = NULL;
     if (mp_array_device(a) == MP_CPU) return 0;
-    if (stream && PyLong_Check(stream) && PyLong_AsLong(stream) == -1) {
-        PyErr_Clear();
-        return 0;
+    *out = legacy_stream;
+    if (!stream || stream == Py_None) return 0;
+    int64_t handle;
+    if (mp_py_int("__dlpack__", "stream", stream, &handle) < 0) return -1;
+    if (handle == 0 || handle < -1) {
+        PyErr_Format(PyExc_ValueError,
+                     "__dlpack__: stream is %lld, must be 1, 2, a handle, -1 or None",
+                     (long long)handle);
+        return -1;
     }
-    mp_status status = mp_backend_of(mp_array_device(a), &backend);
-    if (status == MP_OK) status = backend->synchronize(mp_array_device(a));
-    return mp_py_check(status);
+    *out = handle == -1 ? NULL : (void *)(intptr_t)handle;
+    return 0;
 }
 
 PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t n,
@@ -153,6 +175,7 @@ PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t 
     if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
     mp_array *a = mp_py_array_of(self), *copy = NULL;
     int versioned = wants_versioned(values[1]);
+    void *consumer;
     bool to_cpu, always = values[3] == Py_True, never = values[3] == Py_False;
     if (versioned < 0 || check_target(a, values[2], &to_cpu) < 0) return NULL;
     if (check_exportable(a, versioned || always || to_cpu, values[0]) < 0) return NULL;
@@ -161,12 +184,14 @@ PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t 
                         "__dlpack__: another device needs a copy, and copy is False");
         return NULL;
     }
+    if (consumer_of(a, values[0], &consumer) < 0) return NULL;
+    if (to_cpu) consumer = NULL; /* the copy has been waited for */
     mp_status status = mp_array_settle(a);
     if (status == MP_OK && to_cpu) status = mp_array_to_device(a, MP_CPU, &copy);
     else if (status == MP_OK && always) status = mp_op1(MP_OP_copy, a, NULL, &copy);
-    if (status != MP_OK) return mp_py_raise(status);
-    PyObject *capsule =
-        order(a, values[0]) < 0 ? NULL : lend(copy ? copy : a, versioned, copy != NULL);
+    if (status == MP_OK && consumer) status = order(mp_array_device(a), NULL, consumer, true);
+    PyObject *capsule = status == MP_OK ? lend(copy ? copy : a, versioned, copy != NULL, consumer)
+                                        : mp_py_raise(status);
     mp_array_unref(copy);
     return capsule;
 }
@@ -179,15 +204,27 @@ PyObject *mp_py_method_dlpack_device(PyObject *self, PyObject *unused) {
 
 /* ---- in ---- */
 
+static bool is_on_gpu(int32_t type) { return type == DL_CUDA || type == DL_CUDA_MANAGED; }
+
+/* The producer may use the memory anew, most likely on the default stream: after what we do. */
+static void leave(const dl_tensor *tensor) {
+    if (is_on_gpu(tensor->device.type))
+        order((mp_device)(tensor->device.id + 1), NULL, legacy_stream, true);
+}
+
 /* The consumed tensor lies in a capsule that the storage owns: it goes as Python objects do, with
  * the GIL. */
 static void end_managed(PyObject *capsule) {
     dl_managed *m = PyCapsule_GetPointer(capsule, NULL);
-    if (m && m->deleter) m->deleter(m);
+    if (!m || !m->deleter) return;
+    leave(&m->tensor);
+    m->deleter(m);
 }
 static void end_versioned(PyObject *capsule) {
     dl_versioned *v = PyCapsule_GetPointer(capsule, NULL);
-    if (v && v->deleter) v->deleter(v);
+    if (!v || !v->deleter) return;
+    if (v->version.major == DL_MAJOR) leave(&v->tensor);
+    v->deleter(v);
 }
 
 static mp_status find_dtype(const dl_tensor *tensor, mp_dtype *out) {
@@ -206,7 +243,7 @@ static mp_status find_dtype(const dl_tensor *tensor, mp_dtype *out) {
 
 static mp_status find_device(const dl_tensor *tensor, mp_device *out) {
     int type = tensor->device.type;
-    *out = type == DL_CUDA || type == DL_CUDA_MANAGED ? (mp_device)(tensor->device.id + 1) : MP_CPU;
+    *out = is_on_gpu(type) ? (mp_device)(tensor->device.id + 1) : MP_CPU;
     if (type == DL_CPU || type == DL_CUDA_HOST || *out != MP_CPU) return MP_OK;
     return mp_fail(MP_ERR_DEVICE, "from_dlpack: devices of DLPack's type %d are not supported",
                    type);
@@ -283,22 +320,50 @@ static int consume(PyObject *capsule, mp_array **out, bool *copied) {
     return mp_py_check(status);
 }
 
-/* x.__dlpack__ with the keywords of version 1, or without any where the method does not know them.
- */
+/* The handle of the thread's stream, for a producer on a GPU; None for others, NULL with an
+ * exception. */
+static PyObject *stream_for(PyObject *x) {
+    PyObject *place = PyObject_CallMethod(x, "__dlpack_device__", NULL);
+    int64_t device[2];
+    int n;
+    int read = place ? mp_py_ints("from_dlpack", "__dlpack_device__", place, 2, device, &n) : -1;
+    Py_XDECREF(place);
+    if (read < 0) return NULL;
+    if (n < 2 || !is_on_gpu((int32_t)device[0])) return Py_NewRef(Py_None);
+    mp_device ours = (mp_device)(device[1] + 1);
+    const mp_backend *backend;
+    void *stream;
+    mp_status status = mp_backend_of(ours, &backend);
+    if (status == MP_OK) status = backend->stream_use(ours, NULL, &stream);
+    if (status != MP_OK) return mp_py_raise(status);
+    void *unused;
+    backend->stream_use(ours, stream, &unused);
+    return PyLong_FromVoidPtr(backend->stream_handle(stream));
+}
+
+/* x.__dlpack__ with the keywords of version 1, or with the stream alone where the method does not
+ * know the others. A producer on a GPU lets our stream wait for it. */
 static PyObject *ask(PyObject *x, PyObject *copy) {
     PyObject *method = PyObject_GetAttrString(x, "__dlpack__");
-    if (!method) return NULL;
-    PyObject *empty = PyTuple_New(0), *capsule = NULL;
-    PyObject *names = Py_BuildValue("{s(ii)}", "max_version", (int)DL_MAJOR, (int)DL_MINOR);
-    if (empty && names && (copy == Py_None || PyDict_SetItemString(names, "copy", copy) == 0))
-        capsule = PyObject_Call(method, empty, names);
-    if (!capsule && empty && names && PyErr_ExceptionMatches(PyExc_TypeError)) {
+    PyObject *stream = method ? stream_for(x) : NULL;
+    PyObject *empty = PyTuple_New(0), *names = stream ? PyDict_New() : NULL, *capsule = NULL;
+    PyObject *version = Py_BuildValue("(ii)", (int)DL_MAJOR, (int)DL_MINOR);
+    bool ready = empty && names && version;
+    if (ready && stream != Py_None) ready = PyDict_SetItemString(names, "stream", stream) == 0;
+    if (ready) ready = PyDict_SetItemString(names, "max_version", version) == 0;
+    if (ready && copy != Py_None) ready = PyDict_SetItemString(names, "copy", copy) == 0;
+    if (ready) capsule = PyObject_Call(method, empty, names);
+    if (!capsule && ready && PyErr_ExceptionMatches(PyExc_TypeError)) {
         PyErr_Clear();
-        capsule = PyObject_CallNoArgs(method);
+        PyDict_Clear(names);
+        if (stream == Py_None || PyDict_SetItemString(names, "stream", stream) == 0)
+            capsule = PyObject_Call(method, empty, names);
     }
-    Py_DECREF(method);
+    Py_XDECREF(method);
+    Py_XDECREF(stream);
     Py_XDECREF(empty);
     Py_XDECREF(names);
+    Py_XDECREF(version);
     return capsule;
 }
 
@@ -326,12 +391,17 @@ static PyObject *from_dlpack(PyObject *module, PyObject *const *args, Py_ssize_t
     bool placed = values[1] && values[1] != Py_None, copied;
     if (placed && mp_py_device("from_dlpack", values[1], &device) < 0) return NULL;
     mp_array *a, *moved = NULL;
-    PyObject *capsule =
-        PyCapsule_CheckExact(values[0]) ? Py_NewRef(values[0]) : ask(values[0], copy);
+    bool bare = PyCapsule_CheckExact(values[0]); /* nobody has ordered it after its producer */
+    PyObject *capsule = bare ? Py_NewRef(values[0]) : ask(values[0], copy);
     if (!capsule) return NULL;
     int status = consume(capsule, &a, &copied);
     Py_DECREF(capsule);
     if (status < 0) return NULL;
+    if (bare && mp_array_device(a) != MP_CPU &&
+        mp_py_check(order(mp_array_device(a), NULL, legacy_stream, false)) < 0) {
+        mp_array_unref(a);
+        return NULL;
+    }
     bool moves = placed && device != mp_array_device(a);
     if (moves && copy == Py_False) {
         mp_array_unref(a);

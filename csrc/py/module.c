@@ -140,6 +140,7 @@ static int add_functions(PyObject *module) {
                                   mp_py_dlpack_functions,
                                   mp_py_node_functions,
                                   mp_py_amp_functions,
+                                  mp_py_optim_functions,
                                   mp_py_info_functions,
                                   mp_py_cuda_functions};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

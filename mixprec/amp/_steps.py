@@ -33,12 +33,18 @@ class StepResult:
         scale: Any,
         name_of: Callable[[int], str],
         value: Any = None,
+        known: list[float] | None = None,
     ) -> None:
-        self._stats = stats
-        self._values: list[float] | None = None
+        self._stats = stats if known is None else None
+        self._values = known
         self._scale = scale
         self._name_of = name_of
         self.value = value  # what the step of an optimizer written in Python returned
+
+    def _waiting(self) -> Any:
+        """The array on a GPU that would have to be waited for, or None."""
+        stats = self._stats
+        return None if stats is None or str(stats.device) == "cpu" else stats
 
     def _read(self) -> list[float]:
         if self._values is None:
@@ -149,9 +155,9 @@ def namer(optimizer: Any) -> Callable[[int], str]:
     return name_of
 
 
-def step_in_python(entry: PerOptimizer, args: Any, kwargs: Any) -> Any:
+def step_in_python(entry: PerOptimizer, known: list[float], args: Any, kwargs: Any) -> Any:
     """The optimizer's own step, on gradients that are unscaled, clipped and finite, or none."""
-    found, _, factor, _ = entry.stats.tolist()
+    found, _, factor, _ = known
     if found:
         return None
     if factor != 1.0:

@@ -310,15 +310,15 @@ class GradScaler:
             entry.scale = self._scale_on(device_of(entry.params, self._device))
             self._check(entry, entry.scale, max_norm, False)
             optimizer._apply(entry.stats, entry.scale)
-            return self._stepped(entry, None)
+            return self._stepped(entry)
         if entry.stage is Stage.READY:
             self._unscale(entry)
         if max_norm is not None:
             self._measure_again(entry, max_norm)
         if fused:
             optimizer._apply(entry.stats, None)
-            return self._stepped(entry, None)
-        return self._stepped(entry, step_in_python(entry, args, kwargs))
+            return self._stepped(entry)
+        return self._stepped_in_python(entry, args, kwargs)
 
     def _measure_again(self, entry: PerOptimizer, max_norm: float) -> None:
         """The clip factor of gradients as they are now, who knows by whose hand."""
@@ -329,9 +329,15 @@ class GradScaler:
     def _overrides_unscale(self) -> bool:
         return type(self)._unscale_grads_ is not GradScaler._unscale_grads_
 
-    def _stepped(self, entry: PerOptimizer, value: Any) -> StepResult:
+    def _stepped_in_python(self, entry: PerOptimizer, args: Any, kwargs: Any) -> StepResult:
+        known = entry.stats.tolist()
+        return self._stepped(entry, step_in_python(entry, known, args, kwargs), known)
+
+    def _stepped(
+        self, entry: PerOptimizer, value: Any = None, known: list[float] | None = None
+    ) -> StepResult:
         entry.stage = Stage.STEPPED
-        result = StepResult(entry.stats, entry.scale, namer(entry.optimizer), value)
+        result = StepResult(entry.stats, entry.scale, namer(entry.optimizer), value, known)
         if isinstance(entry.optimizer, Optimizer):
             entry.optimizer._note_scaled_step(result)
         return result
@@ -347,8 +353,8 @@ class GradScaler:
         self._check(entry, None, max_norm, False)
         if is_fused(optimizer) and not args and not kwargs:
             optimizer._apply(entry.stats, None)
-            return self._stepped(entry, None)
-        return self._stepped(entry, step_in_python(entry, args, kwargs))
+            return self._stepped(entry)
+        return self._stepped_in_python(entry, args, kwargs)
 
     def _entry(self, op: str, optimizer: Any) -> PerOptimizer:
         if not self._used:

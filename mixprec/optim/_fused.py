@@ -62,6 +62,18 @@ def _signature(params: list[Any]) -> list[Any]:
     return [(p.data_ptr(), p.dtype, p.is_contiguous()) for p in params]
 
 
+def rate_of(group: dict[str, Any]) -> Any:
+    """A group's learning rate as the kernels take it: a number, or a float64 on the device."""
+    rate, params = group["lr"], group["params"]
+    if (
+        isinstance(rate, _core.ndarray)
+        and rate.dtype == _FLOAT64
+        and rate.device == params[0].device
+    ):
+        return rate
+    return float(rate)
+
+
 class FusedOptimizer(Optimizer):
     """An optimizer that is one kernel call per group. Subclasses say which, and with what state."""
 

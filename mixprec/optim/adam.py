@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ._fused import FusedOptimizer
+from ._fused import FusedOptimizer, rate_of
 from .optimizer import check_range
 
 __all__ = ["Adam", "AdamW"]
@@ -113,7 +113,7 @@ class Adam(FusedOptimizer):
             steps,
             stats,
             scale,
-            float(group["lr"]),
+            rate_of(group),
             beta1,
             beta2,
             group["eps"],

@@ -10,11 +10,59 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from operator import is_
 from typing import Any
 
+import numpy as np
+
+from .. import _core
 from .optimizer import Optimizer
 
+_ROWS = 1024  # of a table of rates, at first
+_NOT_SAVED = ("optimizer", "_seen", "_place", "_epoch")
+
 __all__ = ["CosineAnnealingLR", "LRScheduler", "LambdaLR", "LinearLR", "SequentialLR", "StepLR"]
+
+
+class _Place:
+    """How far a schedule is, where only the device knows which steps were taken."""
+
+    def __init__(self, count: Any, seen: int, groups: int) -> None:
+        self.device = str(count.device)
+        self.most = 0  # it went on at most so often
+        self.array = self._to_device([0.0, float(seen)])
+        self.table = _core.empty((_ROWS, groups), "float64", self.device)
+
+    def _to_device(self, values: list[float]) -> Any:
+        array = _core.from_numpy(np.array(values))
+        return array if self.device == "cpu" else array.to(self.device)
+
+    def go_on(self, optimizer: Optimizer, count: Any, rates: list[float], sure: bool) -> None:
+        """Sets the rates of the groups, on the device: these if the place moves."""
+        self.most += 1
+        rows, groups = self.table.shape
+        if self.most == rows:
+            more = _core.empty((rows, groups), "float64", self.device)
+            self.table = _core.concatenate([self.table, more], 0)
+        after = _core.optim_schedule(
+            self.array, count, self.table, self.most, rates, self._before(optimizer), sure
+        )
+        for at, group in enumerate(optimizer.param_groups):
+            group["lr"] = after[at]
+        optimizer._rates = (after, [group["lr"] for group in optimizer.param_groups])
+
+    def _before(self, optimizer: Optimizer) -> Any:
+        """The rates of the groups until now, together."""
+        lrs = [group["lr"] for group in optimizer.param_groups]
+        together, parts = optimizer._rates
+        if len(lrs) == len(parts) and all(map(is_, lrs, parts)):
+            return together
+        return self._to_device([float(lr) for lr in lrs])
+
+    def read(self) -> tuple[int, int]:
+        """How often it went on, and the count of steps that it then saw. Waits for the device."""
+        moved, seen = self.array.tolist()
+        return int(moved), int(seen)
 
 
 class LRScheduler:
@@ -26,6 +74,12 @@ class LRScheduler:
         Its groups' "lr" is what is set; their "initial_lr" is what it is computed from.
     last_epoch : int
         How often `step` has been called in a run that goes on; -1 starts anew.
+
+    Notes
+    -----
+    Where a `GradScaler` steps on a GPU, `step` does not wait to know whether the optimizer's step
+    was skipped: the rates then are arrays of one element on the GPU, which picks them itself.
+    Reading a rate or `last_epoch` waits.
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -34,35 +88,79 @@ class LRScheduler:
                 f"{type(self).__name__}: a {type(optimizer).__name__} is not an Optimizer"
             )
         self.optimizer = optimizer
+        optimizer._scheduled = True
         for at, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", float(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(f"{type(self).__name__}: group {at} has no 'initial_lr'")
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch + 1
+        self._place: _Place | None = None
+        self._epoch = last_epoch + 1
         self._seen = optimizer._counts()
         self._last_lr: list[float] = []
         self._set_rates()
+
+    @property
+    def last_epoch(self) -> int:
+        """How often the schedule went on. Waits for the device."""
+        self._settle()
+        return self._epoch
+
+    @last_epoch.setter
+    def last_epoch(self, epoch: int) -> None:
+        self._settle()
+        self._epoch = epoch
 
     def get_lr(self) -> list[float]:
         """The rates of the groups after `self.last_epoch` steps."""
         raise NotImplementedError(f"{type(self).__name__}: get_lr is not defined")
 
     def get_last_lr(self) -> list[float]:
-        """The rates that were set last."""
+        """The rates that were set last. Waits for the device."""
+        self._settle()
         return list(self._last_lr)
 
     def step(self) -> None:
         """Goes to the next rate, unless all that the optimizer did since was skipped."""
-        if self._skipped():
-            return
-        self.last_epoch += 1
-        self._set_rates()
+        count = self.optimizer._counted_on()
+        if count is not None:
+            self._step_on_device(count)
+        elif not self._skipped():
+            self.last_epoch += 1
+            self._set_rates()
 
     def _skipped(self) -> bool:
+        self._settle()
         before, self._seen = self._seen, self.optimizer._counts()
         return self._seen[0] > before[0] and self._seen[1] == before[1]
+
+    def _step_on_device(self, count: Any) -> None:
+        groups, (scaled, taken) = len(self.optimizer.param_groups), self._seen
+        if self._place is None:
+            self._place = _Place(count, taken - self.optimizer._taken, groups)
+        rates = self._rates_at(self._epoch + self._place.most + 1)
+        now = self.optimizer._scaled_steps
+        self._place.go_on(self.optimizer, count, rates, sure=now == scaled)
+        self._seen = now, taken
+
+    def _settle(self) -> None:
+        """Learns from the device how far it is."""
+        if self._place is None:
+            return
+        moved, seen = self._place.read()
+        self._place = None
+        self._epoch += moved
+        self._seen = self._seen[0], self.optimizer._taken + seen
+        self._last_lr = self._rates_at(self._epoch)
+
+    def _rates_at(self, epoch: int) -> list[float]:
+        place, before = self._place, self._epoch
+        self._place, self._epoch = None, epoch
+        try:
+            return [float(rate) for rate in self.get_lr()]
+        finally:
+            self._place, self._epoch = place, before
 
     def _set_rates(self) -> None:
         self._last_lr = [float(rate) for rate in self.get_lr()]
@@ -71,11 +169,18 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs, without the optimizer."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_seen")}
+        state = {"last_epoch": self.last_epoch}
+        return state | {k: v for k, v in self.__dict__.items() if k not in _NOT_SAVED}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Takes over a state_dict of the same class."""
-        self.__dict__.update(state_dict)
+        state = dict(state_dict)
+        self.last_epoch = state.pop("last_epoch")
+        self.__dict__.update(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._settle()
+        return self.__dict__.copy()
 
 
 class LambdaLR(LRScheduler):

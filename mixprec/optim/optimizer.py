@@ -135,26 +135,43 @@ class Optimizer:
     # ---- steps under a scaler, which schedulers ask about ----
 
     def _start_counting(self) -> None:
+        self._scheduled = False  # nobody asks before there is a scheduler
         self._scaled_steps = 0
         self._taken = 0
-        self._unread: list[Any] = []
+        # steps taken beside those, counted on the device that they are done on
+        self._unread: dict[str, Any] = {}
+        # the groups' rates where a schedule has left them on a device: together, and each
+        self._rates: tuple[Any, list[Any]] = (None, [])
 
     def _note_scaled_step(self, result: Any) -> None:
-        """A GradScaler has stepped this optimizer; whether it was skipped is read later."""
+        """A GradScaler has stepped this optimizer; on a GPU it is read later whether it did."""
+        if not self._scheduled:
+            return
         self._scaled_steps += 1
-        self._unread.append(result)
-        if len(self._unread) > 128:  # the older half is long done: reading it does not wait
-            self._count(self._unread[:64])
-            del self._unread[:64]
-
-    def _count(self, results: list[Any]) -> None:
-        self._taken += sum(not result.skipped for result in results)
+        stats = result._waiting()
+        if stats is None and not self._unread:
+            self._taken += not result.skipped
+            return
+        if stats is None:
+            next(iter(self._unread.values())).add_(float(not result.skipped))
+            return
+        device = str(stats.device)
+        if device not in self._unread:
+            self._unread[device] = _core.full((), "float64", device, 0.0)
+        _core.optim_count(self._unread[device], stats)
 
     def _counts(self) -> tuple[int, int]:
         """Steps under a scaler so far, and how many were taken. Waits for the device."""
-        self._count(self._unread)
-        self._unread.clear()
-        return self._scaled_steps, self._taken
+        unread = sum(int(count.item()) for count in self._unread.values())
+        return self._scaled_steps, self._taken + unread
+
+    def _counted_on(self) -> Any:
+        """The count of steps taken, where one device keeps it and has all parameters."""
+        if len(self._unread) != 1:
+            return None
+        ((device, count),) = self._unread.items()
+        lists = [group["params"] for group in self.param_groups]
+        return count if all(str(p[0].device) == device for p in lists if p) else None
 
     # ---- saving ----
 
@@ -168,7 +185,7 @@ class Optimizer:
         """
         index = {id(param): i for i, param in enumerate(self._params())}
         groups = [
-            {**group, "params": [index[id(param)] for param in group["params"]]}
+            {**_plain(group), "params": [index[id(param)] for param in group["params"]]}
             for group in self.param_groups
         ]
         state = {
@@ -219,15 +236,25 @@ class Optimizer:
         return state
 
     def __getstate__(self) -> dict[str, Any]:
-        self._counts()
-        return self.__dict__.copy()
+        state = self.__dict__.copy()
+        state["_taken"] = self._counts()[1]
+        state |= {"_unread": {}, "_rates": (None, [])}
+        state["param_groups"] = [_plain(group) for group in self.param_groups]
+        return state
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for at, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {at}")
-            lines += [f"    {k}: {group[k]}" for k in sorted(group) if not k.startswith("param")]
+            plain = _plain(group)
+            lines += [f"    {k}: {plain[k]}" for k in sorted(plain) if not k.startswith("param")]
         return "\n".join([*lines, ")"])
+
+
+def _plain(group: dict[str, Any]) -> dict[str, Any]:
+    """A group whose learning rate is a number: a schedule may have left it on a device."""
+    rate = group.get("lr")
+    return {**group, "lr": rate.item()} if isinstance(rate, _core.ndarray) else group
 
 
 def _copied(value: Any, param: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _core
-from ._fused import FusedOptimizer
+from ._fused import FusedOptimizer, rate_of
 from .optimizer import check_range
 
 __all__ = ["SGD"]
@@ -92,7 +92,7 @@ class SGD(FusedOptimizer):
             steps,
             stats,
             scale,
-            float(group["lr"]),
+            rate_of(group),
             group["momentum"],
             group["dampening"],
             group["weight_decay"],
