@@ -284,7 +284,7 @@ typedef enum mp_op {
  * them. */
 typedef struct mp_attrs {
     union {
-        double value, eps, p, negative_slope, start, low, label_smoothing, beta, delta;
+        double value, eps, p, negative_slope, start, low, label_smoothing, beta, delta, scale;
     };
     union {
         double step, high, threshold;
@@ -298,7 +298,7 @@ typedef struct mp_attrs {
     uint64_t seed, offset; /* RNG: key and call number */
     int16_t device;
     int8_t dtype; /* of the result, or MP_NO_DTYPE */
-    uint8_t keepdims, reduction /* mp_reduction */, tanh /* gelu: tanh form */, any_order;
+    uint8_t keepdims, reduction /* mp_reduction */, tanh /* gelu: tanh form */, causal;
     uint8_t n_ints;            /* MP_ALL: None was given */
     int64_t ints[MP_MAX_INTS]; /* last, so that nodes keep only what is used */
 } mp_attrs;

@@ -126,6 +126,24 @@ def softmax(x, axis):
     return np.exp(log_softmax(x, axis))
 
 
+def scaled_masked_softmax(i, a):
+    x, mask = i
+    x = x * a["scale"]
+    if mask is not None:
+        x = np.where(mask, x, -np.inf) if mask.dtype == bool else x + mask
+    if a["causal"]:
+        x = np.where(np.tri(*x.shape[-2:], dtype=bool), x, -np.inf)
+    most = x.max(axis=-1, keepdims=True, initial=-np.inf)
+    e = np.exp(x - np.where(most == -np.inf, 0.0, most))
+    total = e.sum(axis=-1, keepdims=True)
+    return e / np.where(total == 0, 1.0, total)
+
+
+def softmax_bwd(i, axis):
+    gy, y = i
+    return y * (gy - (gy * y).sum(axis=axis, keepdims=True))
+
+
 def reduced(loss, reduction, count=None):
     if reduction == "none":
         return loss
@@ -550,7 +568,9 @@ REFS = {
     "argmin": lambda i, a: np.argmin(i[0], axis=a["axis"], keepdims=bool(a["keepdims"])),
     "softmax": lambda i, a: softmax(i[0], a["axis"]),
     "log_softmax": lambda i, a: log_softmax(i[0], a["axis"]),
-    "softmax_bwd": lambda i, a: i[1] * (i[0] - (i[0] * i[1]).sum(axis=a["axis"], keepdims=True)),
+    "softmax_bwd": lambda i, a: softmax_bwd(i, a["axis"]),
+    "scaled_masked_softmax": scaled_masked_softmax,
+    "scaled_masked_softmax_bwd": lambda i, a: a["scale"] * softmax_bwd(i, -1),
     "log_softmax_bwd": lambda i, a: i[0] - np.exp(i[1]) * i[0].sum(axis=a["axis"], keepdims=True),
     "layer_norm": layer_norm,
     "layer_norm_bwd": layer_norm_bwd,

@@ -241,6 +241,25 @@ def soft_bwd(f):
     return make
 
 
+def scaled_masked_softmax(rng, n):
+    for causal in (False, True):
+        a = {"scale": 0.5, "causal": causal}
+        keep = rng.integers(0, 4, (n, 5)) > 0
+        keep[1::7] = False
+        yield Sample((X(rng, n, 5), None), a, 5)
+        yield Sample((X(rng, n, 5), In(keep, "fixed")), a, 5)
+        yield Sample((X(rng, 2, 3, n), X(rng, 2, 1, n)), a, n)
+        yield Sample((X(rng, 2, 3, n), In(rng.integers(0, 2, (n,)) > 0, "fixed")), a, n)
+        yield Sample((X(rng, 2, n, 4), X(rng, n, 1)), a, 4)
+    yield Sample((X(rng, n), X(rng)), {"scale": -1.5, "causal": False}, n)
+
+
+def scaled_masked_softmax_bwd(rng, n):
+    for shape in ((3, n), (2, n, 4)):
+        y = softmax(rng.uniform(-2, 2, shape), -1) if n else np.zeros(shape)
+        yield Sample((G(rng, *shape), In(y)), {"scale": 0.5}, shape[-1])
+
+
 def layer_norm(rng, n):
     a = {"n_axes": 1, "eps": 1e-5}
     if n > 1:
@@ -493,6 +512,8 @@ SAMPLES = {
     "softmax": soft,
     "log_softmax": soft,
     "softmax_bwd": soft_bwd(softmax),
+    "scaled_masked_softmax": scaled_masked_softmax,
+    "scaled_masked_softmax_bwd": scaled_masked_softmax_bwd,
     "log_softmax_bwd": soft_bwd(log_softmax),
     "layer_norm": layer_norm,
     "layer_norm_bwd": layer_norm_bwd,

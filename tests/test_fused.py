@@ -9,7 +9,7 @@ from mixprec.nn import functional as F
 from refs import dtype_of, tolerance
 
 NARROW = ("float16", "bfloat16")
-FUSED = {"add_layer_norm": "layer_norm"}
+FUSED = {"add_layer_norm": "layer_norm", "scaled_masked_softmax": "softmax"}
 
 
 def draw(seed, *shape, dtype="float32", device="cpu"):
@@ -123,3 +123,104 @@ def test_add_layer_norm_errors():
         F.add_layer_norm(x, x, 3, mp.ones(2))
     with pytest.raises(ValueError, match="add_layer_norm: x has shape"):
         F.add_layer_norm(x, x, 4)
+
+
+# ---- scaled_masked_softmax ----
+
+
+def mask_then_softmax(x, mask, scale, causal):
+    """With a large negative number for -inf: every row keeps something."""
+    x = x.astype("float32") * scale
+    if mask is not None:
+        x = mp.where(mask, x, -1e30) if mask.dtype == bool else x + mask
+    if causal:
+        keep = np.tri(*x.shape[-2:], dtype=bool)
+        x = mp.where(mp.array(keep).to(x.device), x, -1e30)
+    return F.softmax(x, -1)
+
+
+MASKS = {
+    "none": None,
+    "rows": (2, 3, 9, None),
+    "keys": (2, 1, 1, None),
+    "matrix": (9, None),
+    "queries": (9, 1),
+}
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shape", MASKS)
+@pytest.mark.parametrize("kind", ["bool", "float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", *NARROW])
+def test_scaled_masked_softmax(dtype, kind, shape, causal, device):
+    for keys in (1, 7, 16, 64, 300, 1024, 2056):
+        x = draw(0, 2, 3, 9, keys, dtype=dtype, device=device)
+        mask = None
+        if MASKS[shape]:
+            values = np.random.default_rng(1).uniform(-2, 2, [n or keys for n in MASKS[shape]])
+            values[..., 0] = 2.0
+            mask = to_device(values > -1 if kind == "bool" else values.astype(kind), device)
+        got = F.scaled_masked_softmax(x, mask, 0.25, causal)
+        want = mask_then_softmax(x, mask, 0.25, causal)
+        near(got, want.astype(dtype))
+        (g,), (w,) = backward([got], [x]), backward([want.astype(dtype)], [x])
+        near(g, w, 32)
+
+
+def test_what_is_masked_does_not_count(device):
+    x = np.array([[1.0, np.nan, 2.0], [np.inf, 1.0, 1.0], [0.0, 1.0, 2.0]], np.float32)
+    keep = np.array([[True, False, True], [False, True, True], [False, False, False]])
+    y = host(F.scaled_masked_softmax(to_device(x, device), to_device(keep, device)))
+    first = np.exp(np.array([-1.0, 0.0])) / (1 + np.exp(-1.0))
+    np.testing.assert_allclose(y, [[first[0], 0, first[1]], [0, 0.5, 0.5], [0, 0, 0]], 1e-6)
+    nothing = np.full((1, 3), -np.inf, np.float32)
+    for dtype in ("float32", "float64", *NARROW):
+        rows = to_device(np.ones((4, 8), dtype_of(dtype)), device).requires_grad_()
+        lost = to_device(np.full((1, 8), -np.inf, np.float32), device)
+        y = F.scaled_masked_softmax(rows, lost)
+        (g,) = backward([y], [rows])
+        assert not host(y).any()
+        assert not host(g).any()
+    y = F.scaled_masked_softmax(to_device(x[2:], device), to_device(nothing, device))
+    assert not host(y).any()
+
+
+def test_scaled_masked_softmax_of_nan(device):
+    """NaN that is not masked is everywhere in its row, as in softmax."""
+    for n in (5, 8, 3000):
+        x = np.zeros((2, n), np.float32)
+        x[1, 0] = np.nan
+        y = host(F.scaled_masked_softmax(to_device(x, device)))
+        assert np.isfinite(y[0]).all()
+        assert np.isnan(y[1]).all()
+
+
+def test_scaled_masked_softmax_of_views(device):
+    """Rows of x and of the mask are read where they lie."""
+    x = draw(0, 3, 5, 2, 16, dtype="float16", device=device)
+    mask = draw(1, 5, 1, 16, dtype="float16", device=device)
+    for view in (
+        lambda a: a.permute(1, 2, 0, 3),
+        lambda a: a[:, ::2, :, ::2],
+        lambda a: a[..., 1:],
+        lambda a: a.permute(3, 2, 1, 0),
+    ):
+        got = F.scaled_masked_softmax(view(x), scale=2.0)
+        near(got, F.softmax(view(x).astype("float32") * 2, -1).astype("float16"))
+    wide = mp.broadcast_to(mask, (3, 5, 2, 16))
+    near(F.scaled_masked_softmax(x, wide), F.scaled_masked_softmax(x, mask), 1)
+    (g,) = backward([F.scaled_masked_softmax(x, mask)], [mask])
+    (w,) = backward([F.softmax(x.astype("float32") + mask, -1).astype("float16")], [mask])
+    near(g, w, 32)
+
+
+def test_scaled_masked_softmax_errors():
+    x = mp.ones((2, 3))
+    with pytest.raises(TypeError, match="scaled_masked_softmax: mask is int64, bool"):
+        F.scaled_masked_softmax(x, mp.ones((2, 3), dtype="int64"))
+    with pytest.raises(ValueError, match=r"scaled_masked_softmax: mask of shape \(3, 2\)"):
+        F.scaled_masked_softmax(x, mp.ones((3, 2)))
+    with pytest.raises(ValueError, match=r"scaled_masked_softmax: x has 1 dim.* 2 are"):
+        F.scaled_masked_softmax(mp.ones(3), causal=True)
+    with pytest.raises(TypeError, match="scaled_masked_softmax: x is int64"):
+        F.scaled_masked_softmax(mp.ones(3, dtype="int64"))

@@ -197,6 +197,7 @@ def test_every_policy_that_differs_is_compared():
         "binary_cross_entropy_with_logits": "bce",
         "cross_entropy_soft": "cross_entropy",
         "add_layer_norm": "layer_norm",
+        "scaled_masked_softmax": "softmax",
     }
     missing = {n for n in names if aliases.get(n, n) not in compared} - {"scale"}
     assert not missing

@@ -8,7 +8,8 @@
 typedef struct softmax_job {
     mp_tiles tiles;
     const mp_array *x, *y,
-        *out; /* backward: x is gy, y the output of the forward op; else y is NULL */
+        *out;     /* backward: x is gy, y the output of the forward op; else y is NULL */
+    double scale; /* of softmax's gradient */
     bool logarithm;
     mp_status status;
 } softmax_job;
@@ -25,6 +26,7 @@ static mp_status run(mp_call *call, bool backward, bool logarithm) {
     softmax_job job = {.x = call->in[0],
                        .y = backward ? call->in[1] : NULL,
                        .out = call->out[0],
+                       .scale = call->attrs.scale,
                        .logarithm = logarithm};
     if (job.out->size == 0) return MP_OK;
     job.tiles = mp_tiles_along(job.out, call->attrs.axis);
@@ -41,7 +43,9 @@ static mp_status run(mp_call *call, bool backward, bool logarithm) {
 MP_KERNEL(softmax) { return run(call, false, false); }
 /* y = x - max - log(sum(exp(x - max))) */
 MP_KERNEL(log_softmax) { return run(call, false, true); }
-/* gx = y (gy - sum(gy y)) */
+/* gx = y (gy - sum(gy y)) scale, where scale is 1 */
 MP_KERNEL(softmax_bwd) { return run(call, true, false); }
+/* the same along the last axis, with any scale */
+MP_KERNEL(scaled_masked_softmax_bwd) { return run(call, true, false); }
 /* gx = gy - exp(y) sum(gy) */
 MP_KERNEL(log_softmax_bwd) { return run(call, true, true); }

@@ -37,10 +37,12 @@ static void R(softmax_row)(int64_t n, real *y, const real *x, bool logarithm) {
     for (int64_t i = 0; i < n; i++) y[i] = x[i] - most - sum;
 }
 
-static void R(softmax_bwd_row)(int64_t n, real *gx, const real *gy, const real *y, bool logarithm) {
-    if (!logarithm) {
+static void R(softmax_bwd_row)(const softmax_job *job, int64_t n, real *gx, const real *gy,
+                               const real *y) {
+    if (!job->logarithm) {
+        real scale = (real)job->scale;
         real common = R(row_dot)(n, gy, y);
-        for (int64_t i = 0; i < n; i++) gx[i] = y[i] * (gy[i] - common);
+        for (int64_t i = 0; i < n; i++) gx[i] = y[i] * (gy[i] - common) * scale;
         return;
     }
     real room[256], sum = R(row_sum)(n, gy);
@@ -112,8 +114,7 @@ static void R(softmax_one)(const softmax_job *job, int64_t at, real *x_room, rea
     bool direct = job->out->dtype == R_DTYPE;
     const real *x = R(softmax_input)(job->x, at, n, x_room);
     real *to = direct ? (real *)mp_element(job->out, at) : x_room;
-    if (job->y)
-        R(softmax_bwd_row)(n, to, x, R(softmax_input)(job->y, at, n, y_room), job->logarithm);
+    if (job->y) R(softmax_bwd_row)(job, n, to, x, R(softmax_input)(job->y, at, n, y_room));
     else R(softmax_row)(n, to, x, job->logarithm);
     if (!direct) R_STORE(job->out->dtype)(mp_element(job->out, at), mp_itemsize(job->out), to, n);
 }

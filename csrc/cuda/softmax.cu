@@ -6,51 +6,17 @@
  * - longer rows, and those of other dtypes: maximum and sum in one pass, the result in a second,
  * which finds a row in the cache.
  * - columns (inner > 1): the same two passes for neighbouring columns side by side. */
-#include "rows.cuh"
+#include "softmax.cuh"
 
 struct softmax_job {
     mp_operand x, y, out; /* backward: x is gy, y the output of the forward op */
     int64_t outer, n, inner;
+    double scale; /* of softmax's gradient */
     bool logarithm;
 };
 
-static __device__ inline float power(float x) { return expf(x); }
-static __device__ inline double power(double x) { return exp(x); }
 static __device__ inline float logarithm(float x) { return logf(x); }
 static __device__ inline double logarithm(double x) { return log(x); }
-static __device__ inline float highest(float a, float b) { return fmaxf(a, b); }
-static __device__ inline double highest(double a, double b) { return fmax(a, b); }
-
-/* NaN does not show in a maximum, but in the sum. */
-struct highest_of {
-    template <class C> __device__ inline C operator()(C a, C b) const { return highest(a, b); }
-};
-
-/* What exponents are measured from: `most`, but such that exp(-inf - shift) is 0 where all so far
- * is -inf. */
-template <class C> static __device__ inline C shift_of(C most) {
-    return most == -(C)INFINITY ? (C)0 : most;
-}
-
-/* Maximum and sum of exp(x - shift_of(maximum)) of what came so far. */
-template <class C> struct running {
-    C most, sum;
-    __device__ inline void start() { most = -(C)INFINITY, sum = 0; }
-    __device__ inline void raise(C to) {
-        if (!(to > most)) return;
-        sum *= power(most - to);
-        most = to;
-    }
-    template <int V> __device__ inline void add(const C (&x)[V]) {
-        C top = x[0], shift;
-#pragma unroll
-        for (int i = 1; i < V; i++) top = highest(top, x[i]);
-        raise(top);
-        shift = shift_of(most);
-#pragma unroll
-        for (int i = 0; i < V; i++) sum += power(x[i] - shift);
-    }
-};
 
 /* What the second pass needs of a row: forward the maximum and the sum, made ready; backward the
  * sum. */
@@ -60,16 +26,12 @@ template <class C> static __device__ inline C finish_sum(bool as_logarithm, C su
 template <class C> static __device__ inline C forward_one(bool as_logarithm, C x, C most, C sum) {
     return as_logarithm ? x - most - sum : power(x - most) * sum;
 }
-template <class C> static __device__ inline C backward_one(bool as_logarithm, C gy, C y, C sum) {
-    return as_logarithm ? gy - power(y) * sum : y * (gy - sum);
+template <class C>
+static __device__ inline C backward_one(const softmax_job &job, C gy, C y, C sum) {
+    return job.logarithm ? gy - power(y) * sum : y * (gy - sum) * (C)job.scale;
 }
 
 /* ---- rows in registers ---- */
-
-template <class S>
-constexpr int softmax_resident = S::threads == 1024  ? 1
-                                 : S::threads == 512 ? 2
-                                                     : 768 / S::threads;
 
 /* y = exp(x - max) / sum(exp(x - max)), or x - max - log(sum(exp(x - max))) */
 template <class S, class T, class TO>
@@ -117,8 +79,8 @@ __global__ void __launch_bounds__(S::threads, softmax_resident<S>)
     }
 }
 
-/* gx = y (gy - sum(gy y)), or gy - exp(y) sum(gy). Packs stay as they are at rest, to need fewer
- * registers. */
+/* gx = y (gy - sum(gy y)) scale, or gy - exp(y) sum(gy). Packs stay as they are at rest, to need
+ * fewer registers. */
 template <class S, class T>
 __global__ void __launch_bounds__(S::threads, softmax_resident<S>)
     softmax_bwd_rows(const __grid_constant__ softmax_job job) {
@@ -153,14 +115,12 @@ __global__ void __launch_bounds__(S::threads, softmax_resident<S>)
         widen_raw<T>(gy_raw[p], gy);
         widen_raw<T>(y_raw[p], y);
 #pragma unroll
-        for (int i = 0; i < V; i++) gy[i] = backward_one(job.logarithm, gy[i], y[i], sum[0]);
+        for (int i = 0; i < V; i++) gy[i] = backward_one(job, gy[i], y[i], sum[0]);
         store_elements<T>(job.out, row * n + at, gy);
     }
 }
 
 /* ---- rows that are read twice ---- */
-
-template <int G> using softmax_group = mp_row_shape<G, 1>;
 
 template <int G, bool BACKWARD, class C, class T, class TO>
 __global__ void __launch_bounds__(softmax_group<G>::threads)
@@ -200,7 +160,7 @@ __global__ void __launch_bounds__(softmax_group<G>::threads)
         if constexpr (BACKWARD) load_elements<T>(job.y, begin + at, y);
 #pragma unroll
         for (int i = 0; i < V; i++) {
-            if constexpr (BACKWARD) x[i] = backward_one(job.logarithm, x[i], y[i], last);
+            if constexpr (BACKWARD) x[i] = backward_one(job, x[i], y[i], last);
             else x[i] = forward_one(job.logarithm, x[i], most[0], last);
         }
         store_elements<TO>(job.out, begin + at, x);
@@ -264,7 +224,7 @@ __global__ void __launch_bounds__(LINES *MP_WARP)
             if constexpr (BACKWARD) load_elements<T>(job.y, begin + j * job.inner, y);
 #pragma unroll
             for (int i = 0; i < V; i++) {
-                if constexpr (BACKWARD) x[i] = backward_one(job.logarithm, x[i], y[i], all[i].sum);
+                if constexpr (BACKWARD) x[i] = backward_one(job, x[i], y[i], all[i].sum);
                 else x[i] = forward_one(job.logarithm, x[i], all[i].most, all[i].sum);
             }
             store_elements<TO>(job.out, begin + j * job.inner, x);
@@ -273,20 +233,6 @@ __global__ void __launch_bounds__(LINES *MP_WARP)
 }
 
 /* ---- launching ---- */
-
-template <bool BACKWARD, class F> static bool visit_shape(int64_t n, F f) {
-    if (n <= 64) f(mp_row_shape<8, 8>{});
-    else if (n <= 256) f(mp_row_shape<32, 8>{});
-    else if (n <= 512) f(mp_row_shape<32, 16>{});
-    else if (n <= 1024) f(mp_row_shape<32, 32>{});
-    else if (n <= 2048) f(mp_row_shape<128, 16>{});
-    else if (n <= 4096) f(mp_row_shape<256, 16>{});
-    else if (n <= 8192) f(mp_row_shape<512, 16>{});
-    else if (n > 16384) return false;
-    else if constexpr (BACKWARD) f(mp_row_shape<1024, 16>{});
-    else f(mp_row_shape<512, 32>{}); /* two rows a multiprocessor */
-    return true;
-}
 
 template <int LINES, bool BACKWARD, class C, class T, class TO>
 static void launch_columns(const softmax_job &job, const mp_cuda_place *place) {
@@ -314,7 +260,7 @@ static void launch_twice(const softmax_job &job, const mp_cuda_place *place) {
  * result of TO. */
 template <bool BACKWARD, class T, class TO>
 static void launch_packs(const softmax_job &job, const mp_cuda_place *place) {
-    bool registers = job.inner == 1 && visit_shape<BACKWARD>(job.n, [&](auto shape) {
+    bool registers = job.inner == 1 && visit_softmax_shape<BACKWARD>(job.n, [&](auto shape) {
                          using S = decltype(shape);
                          unsigned blocks = (unsigned)mp_row_blocks(job.outer, S::groups);
                          if constexpr (BACKWARD)
@@ -341,6 +287,7 @@ template <bool BACKWARD> static mp_status run(mp_call *call, bool as_logarithm) 
                        1,
                        1,
                        1,
+                       call->attrs.scale,
                        as_logarithm};
     if (out->size == 0) return MP_OK;
     for (int d = 0; d < out->ndim; d++)
@@ -370,4 +317,7 @@ template <bool BACKWARD> static mp_status run(mp_call *call, bool as_logarithm) 
 extern "C" mp_status mp_cuda_softmax(mp_call *call) { return run<false>(call, false); }
 extern "C" mp_status mp_cuda_log_softmax(mp_call *call) { return run<false>(call, true); }
 extern "C" mp_status mp_cuda_softmax_bwd(mp_call *call) { return run<true>(call, false); }
+extern "C" mp_status mp_cuda_scaled_masked_softmax_bwd(mp_call *call) {
+    return run<true>(call, false);
+}
 extern "C" mp_status mp_cuda_log_softmax_bwd(mp_call *call) { return run<true>(call, true); }

@@ -1,4 +1,5 @@
-/* Rules of softmax and log_softmax along one axis. */
+/* Rules of softmax and log_softmax along one axis, and of scaled_masked_softmax along the last one.
+ */
 #include "rules.h"
 
 /* x floating -> y of its shape, in dtype if one is given. */
@@ -15,6 +16,23 @@ mp_status mp_infer_softmax(mp_call *call) {
     return MP_OK;
 }
 
+/* x floating, mask bool or floating, broadcast -> y of x's shape and dtype. */
+mp_status mp_infer_scaled_masked_softmax(mp_call *call) {
+    mp_array *x = call->in[0], *mask = call->in[1];
+    int least = call->attrs.causal ? 2 : 1;
+    MP_TRY(mp_rule_want_float(x, "x"));
+    if (x->ndim < least)
+        return mp_fail(MP_ERR_VALUE, "x has %d dimensions, at least %d %s wanted", x->ndim, least,
+                       least == 1 ? "is" : "are");
+    if (mask && mask->dtype != MP_BOOL && !mp_is_float((mp_dtype)mask->dtype))
+        return mp_fail(MP_ERR_TYPE, "mask is %s, bool or a floating dtype is wanted",
+                       mp_dtypes[mask->dtype].name);
+    if (mask) MP_TRY(mp_rule_want_broadcast(mask, "mask", x->ndim, x->shape));
+    call->spec[0] = mp_spec_of(x);
+    call->work = 6.0 * (double)x->size;
+    return MP_OK;
+}
+
 mp_status mp_vjp_softmax(mp_backward *b) {
     return mp_op2(MP_OP_softmax_bwd, b->gy[0], b->out[0], b->attrs, &b->gx[0]);
 }
@@ -23,8 +41,18 @@ mp_status mp_vjp_log_softmax(mp_backward *b) {
     return mp_op2(MP_OP_log_softmax_bwd, b->gy[0], b->out[0], b->attrs, &b->gx[0]);
 }
 
+/* A mask that is added has the gradient of scale x. */
+mp_status mp_vjp_scaled_masked_softmax(mp_backward *b) {
+    const mp_op op = MP_OP_scaled_masked_softmax_bwd;
+    if (b->need[0]) MP_TRY(mp_op2(op, b->gy[0], b->out[0], b->attrs, &b->gx[0]));
+    if (!b->need[1]) return MP_OK;
+    mp_attrs attrs = mp_rule_attrs(b->attrs);
+    attrs.scale = 1;
+    return mp_op2(op, b->gy[0], b->out[0], &attrs, &b->gx[1]);
+}
+
 /* gy and y of one shape, floating; gx in y's dtype. */
-mp_status mp_infer_softmax_bwd(mp_call *call) {
+static mp_status infer_bwd(mp_call *call) {
     mp_array *gy = call->in[0], *y = call->in[1];
     MP_TRY(mp_rule_want_float(gy, "gy"));
     MP_TRY(mp_rule_want_float(y, "y"));
@@ -33,6 +61,15 @@ mp_status mp_infer_softmax_bwd(mp_call *call) {
     call->spec[0] = mp_spec_of(y);
     call->work = 5.0 * (double)y->size;
     return MP_OK;
+}
+
+mp_status mp_infer_softmax_bwd(mp_call *call) {
+    call->attrs.scale = 1;
+    return infer_bwd(call);
+}
+mp_status mp_infer_scaled_masked_softmax_bwd(mp_call *call) {
+    call->attrs.axis = -1;
+    return infer_bwd(call);
 }
 
 /* The sum of x along the op's axis. */
@@ -47,18 +84,25 @@ static mp_array *minus(mp_chain *c, mp_array *x1, mp_array *x2) {
     return mp_chain2(c, MP_OP_sub, x1, x2, NULL);
 }
 
-/* gx = y (gy - sum(gy y)). With v its gradient: that of gy is y (v - sum(v y)), that of y is
- * v (gy - sum(gy y)) - gy sum(v y). */
-mp_status mp_vjp_softmax_bwd(mp_backward *b) {
-    if (b->need[0]) MP_TRY(mp_op2(MP_OP_softmax_bwd, b->gy[0], b->in[1], b->attrs, &b->gx[0]));
+/* gx = y (gy - sum(gy y)) scale. With v its gradient: that of gy is y (v - sum(v y)) scale, that of
+ * y is (v (gy - sum(gy y)) - gy sum(v y)) scale. */
+static mp_status vjp_bwd(mp_backward *b, mp_op op) {
+    if (b->need[0]) MP_TRY(mp_op2(op, b->gy[0], b->in[1], b->attrs, &b->gx[0]));
     if (!b->need[1]) return MP_OK;
     mp_chain c;
     mp_chain_begin(&c, b);
     mp_array *v = mp_chain_wide(&c, b->gy[0]), *gy = mp_chain_wide(&c, b->in[0]), *y = b->in[1];
     mp_array *centred = minus(&c, gy, sum_along(&c, times(&c, gy, y)));
     mp_array *rest = times(&c, gy, sum_along(&c, times(&c, v, y)));
-    mp_chain_give(&c, 1, minus(&c, times(&c, v, centred), rest));
+    mp_array *slope = minus(&c, times(&c, v, centred), rest);
+    if (b->attrs->scale != 1) slope = mp_chain_scalar(&c, MP_OP_mul, slope, b->attrs->scale);
+    mp_chain_give(&c, 1, slope);
     return mp_chain_end(&c);
+}
+
+mp_status mp_vjp_softmax_bwd(mp_backward *b) { return vjp_bwd(b, MP_OP_softmax_bwd); }
+mp_status mp_vjp_scaled_masked_softmax_bwd(mp_backward *b) {
+    return vjp_bwd(b, MP_OP_scaled_masked_softmax_bwd);
 }
 
 /* gx = gy - exp(y) sum(gy). With v its gradient: that of gy is v - sum(v exp(y)), that of y is -v

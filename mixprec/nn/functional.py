@@ -40,6 +40,7 @@ __all__ = [
     "pad",
     "relu",
     "rms_norm",
+    "scaled_masked_softmax",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
@@ -141,6 +142,46 @@ def log_softmax(
     array([-0.69314..., -0.69314...])
     """
     return _core.log_softmax(input, _dim("log_softmax", dim), dtype)
+
+
+def scaled_masked_softmax(
+    input: ArrayLike, mask: ArrayLike | None = None, scale: float = 1.0, causal: bool = False
+) -> ndarray:
+    """The softmax of masked scores along the last dimension: what attention needs, in one pass.
+
+    Parameters
+    ----------
+    input : array_like
+        The scores, (..., queries, keys) for attention.
+    mask : array_like, optional
+        Broadcast to the scores, without a copy. Of bool: True keeps a score, False masks it. Of a
+        floating dtype: what is added to the scaled scores.
+    scale : float
+        What the scores are multiplied by.
+    causal : bool
+        Masks score j of query i where j > i.
+
+    Returns
+    -------
+    ndarray
+        Probabilities, in the input's shape and dtype.
+
+    Notes
+    -----
+    ``softmax(input * scale + mask)``, in float32 (float64 for float64). What is masked is 0 and
+    does not count, whatever its score; a row in which everything is masked, or has a sum of -inf,
+    is 0, where `softmax` would give NaN. Backward keeps the result only.
+
+    Examples
+    --------
+    >>> F.scaled_masked_softmax(mp.zeros((2, 2)), causal=True)
+    array([[1. , 0. ],
+           [0.5, 0.5]])
+    >>> F.scaled_masked_softmax(mp.zeros((2, 2)), mp.array([True, False]))
+    array([[1., 0.],
+           [1., 0.]])
+    """
+    return _core.scaled_masked_softmax(input, mask, scale, causal)
 
 
 def _dim(op: str, dim: int | None) -> int:
