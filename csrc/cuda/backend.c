@@ -65,13 +65,6 @@ mp_status mp_cuda_check(cudaError_t error, const char *what) {
                    cudaGetErrorString(error));
 }
 
-mp_status mp_cuda_stream(mp_device device, cudaStream_t *out) {
-    mp_cuda_place place;
-    MP_TRY(mp_cuda_enter(device, &place));
-    *out = place.stream;
-    return MP_OK;
-}
-
 static bool is_set(const char *variable) {
     const char *value = getenv(variable);
     return value && *value && strcmp(value, "0");

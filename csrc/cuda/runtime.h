@@ -34,9 +34,6 @@ typedef struct mp_cuda_place {
 /* The thread's place on `device`, which is made current. MP_ERR_DEVICE in a forked child, where
  * CUDA cannot be used. */
 mp_status mp_cuda_enter(mp_device device, mp_cuda_place *out);
-/* The lane that the thread uses on a device it has entered. */
-mp_cuda_lane *mp_cuda_lane_of(mp_device device);
-cudaStream_t mp_cuda_lane_stream(const mp_cuda_lane *lane);
 /* What kernels have reported since the last look: MP_ERR_INDEX with its text, once. Costs one read
  * of host memory. */
 mp_status mp_cuda_look(mp_device device);

@@ -133,8 +133,6 @@ mp_status mp_cuda_enter(mp_device device, mp_cuda_place *out) {
     return MP_OK;
 }
 
-mp_cuda_lane *mp_cuda_lane_of(mp_device device) { return mine.lane[device - 1]; }
-cudaStream_t mp_cuda_lane_stream(const mp_cuda_lane *lane) { return lane->stream; }
 mp_cuda_lane *mp_cuda_lanes(int index) { return devices[index].lanes; }
 void mp_cuda_lock(int index) { pthread_mutex_lock(&devices[index].lock); }
 void mp_cuda_unlock(int index) { pthread_mutex_unlock(&devices[index].lock); }
