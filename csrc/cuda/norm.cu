@@ -1,91 +1,81 @@
 /* layer_norm and rms_norm over the trailing axes of contiguous arrays. Statistics and sums are
  * float32, float64 where x is.
  *
- * - rows in registers, to 16384 elements of float16, bfloat16 and float32. A persistent grid walks
- * over the rows, the next one on its way while one is reduced: x is read once, y written once.
+ * - rows in registers, to 16384 elements of float32, 32768 of float16 and bfloat16, with parameters
+ * of x's dtype or float32. A group of threads has one row and ends: what hides its waiting is the
+ * number of blocks beside it, so registers are few. x is read once, y written once; the parameters
+ * come from the nearest cache.
  * - other rows: read again from the cache for each of the steps. */
 #include "norm.cuh"
 
 /* ---- rows in registers ---- */
 
-/* Blocks that a multiprocessor holds at once. */
-template <class S> constexpr int forward_resident = S::E > 16 ? 2 : 1024 / S::threads;
-
-template <class S> constexpr size_t forward_shared = 2 * S::G *S::E * sizeof(float);
+/* Blocks that a multiprocessor holds at once: 40 warps, of up to 48 registers a thread. */
+template <class S> constexpr int forward_resident = S::threads < 1024 ? 1280 / S::threads : 1;
 
 /* y = (x - mean) rstd weight + bias, mean = sum(x) / n, rstd = 1 / sqrt(sum((x - mean)^2) / n +
- * eps). */
+ * eps). The row stays as it was loaded and is widened for each of the steps. */
 template <class S, class T, class TO>
 __global__ void __launch_bounds__(S::threads, forward_resident<S>)
     norm_forward(const __grid_constant__ norm_job job) {
     constexpr int G = S::G, V = pack_size<T>, P = S::E / V;
-    extern __shared__ float4 parameters[];
     __shared__ float room[2 * S::warps];
-    float *weight = (float *)parameters, *bias = weight + G * S::E;
     const int n = (int)job.n, t = threadIdx.x % G;
-    const int64_t step = (int64_t)gridDim.x * S::groups;
-    int64_t row = (int64_t)blockIdx.x * S::groups + threadIdx.x / G;
+    const int64_t row = (int64_t)blockIdx.x * S::groups + threadIdx.x / G;
+    const float share = 1 / (float)n;
     unsigned turn = 0;
 
-    const float share = 1 / (float)n, eps = (float)job.eps;
-    uint4 next[P];
-    auto load = [&](int64_t from) {
-        const T *x = (const T *)job.x.data + from * n;
+    uint4 raw[P];
+    const T *from = (const T *)job.x.data + row * n;
+#pragma unroll
+    for (int p = 0; p < P; p++) {
+        int at = (p * G + t) * V;
+        raw[p] = make_uint4(0, 0, 0, 0);
+        if (row < job.rows && at < n) raw[p] = load_raw(from + at);
+    }
+    float mean = 0, sum[1] = {0};
+    if (job.centred) {
 #pragma unroll
         for (int p = 0; p < P; p++) {
-            int at = (p * G + t) * V;
-            next[p] = make_uint4(0, 0, 0, 0);
-            if (from < job.rows && at < n) next[p] = load_raw(x + at);
-        }
-    };
-    load(row);
-    keep_parameter<S, V>(weight, job.weight, n, 1);
-    keep_parameter<S, V>(bias, job.bias, n, 0);
-    __syncthreads();
-
-    for (int64_t first = (int64_t)blockIdx.x * S::groups; first < job.rows;
-         first += step, row += step) {
-        float x[P][V], mean = 0, sum[1] = {0};
+            float x[V];
+            widen_raw<T>(raw[p], x);
 #pragma unroll
-        for (int p = 0; p < P; p++) widen_raw<T>(next[p], x[p]);
-        load(row + step);
-        if (job.centred) {
-#pragma unroll
-            for (int p = 0; p < P; p++)
-#pragma unroll
-                for (int i = 0; i < V; i++) sum[0] += x[p][i];
-            group_reduce<G>(sum, mp_add{}, room, turn);
-            mean = sum[0] * share;
-            sum[0] = 0;
-        }
-#pragma unroll
-        for (int p = 0; p < P; p++) {
-            if ((p * G + t) * V >= n) continue;
-#pragma unroll
-            for (int i = 0; i < V; i++) {
-                x[p][i] -= mean;
-                sum[0] += x[p][i] * x[p][i];
-            }
+            for (int i = 0; i < V; i++) sum[0] += x[i];
         }
         group_reduce<G>(sum, mp_add{}, room, turn);
-        float rstd = 1 / sqrtf(sum[0] * share + eps);
-        if (row >= job.rows) continue; /* the last rows may be fewer than the groups of a block */
-        TO *y = (TO *)job.out.data + row * n;
+        mean = sum[0] * share;
+        sum[0] = 0;
+    }
+#pragma unroll
+    for (int p = 0; p < P; p++) {
+        if ((p * G + t) * V >= n) continue;
+        float x[V];
+        widen_raw<T>(raw[p], x);
+#pragma unroll
+        for (int i = 0; i < V; i++) sum[0] += (x[i] - mean) * (x[i] - mean);
+    }
+    group_reduce<G>(sum, mp_add{}, room, turn);
+    float rstd = 1 / sqrtf(sum[0] * share + (float)job.eps);
+    if (row >= job.rows) return;
+    TO *y = (TO *)job.out.data + row * n;
+    visit_parameters<T>(job, [&](auto type) {
+        using TW = typename decltype(type)::type;
 #pragma unroll
         for (int p = 0; p < P; p++) {
             int at = (p * G + t) * V;
             if (at >= n) continue;
-            float w[V], b[V];
-            parameter_pack<S>(weight, p, t, w);
-            parameter_pack<S>(bias, p, t, b);
+            float x[V], w[V], b[V];
+            load_parameter<TW>(job.weight, at, 1, w);
+            load_parameter<TW>(job.bias, at, 0, b);
+            widen_raw<T>(raw[p], x);
 #pragma unroll
-            for (int i = 0; i < V; i++) x[p][i] = x[p][i] * rstd * w[i] + b[i];
-            store_values(y + at, x[p]);
+            for (int i = 0; i < V; i++) x[i] = (x[i] - mean) * rstd * w[i] + b[i];
+            store_values(y + at, x);
         }
-        if (t == 0) {
-            if (job.centred) ((float *)job.mean.data)[row] = mean;
-            ((float *)job.rstd.data)[row] = rstd;
-        }
+    });
+    if (t == 0) {
+        if (job.centred) ((float *)job.mean.data)[row] = mean;
+        ((float *)job.rstd.data)[row] = rstd;
     }
 }
 
@@ -143,28 +133,28 @@ __global__ void __launch_bounds__(norm_group<G>::threads)
 
 /* ---- launching ---- */
 
-/* f(shape) with the smallest of the shapes that a row of n fits into. False: none. */
-template <class F> static bool visit_forward_shape(int64_t n, F f) {
-    if (n <= 64) return f(mp_row_shape<8, 8>{});
-    if (n <= 256) return f(mp_row_shape<32, 8>{});
-    if (n <= 512) return f(mp_row_shape<32, 16>{});
-    if (n <= 1024) return f(mp_row_shape<32, 32>{});
-    if (n <= 2048) return f(mp_row_shape<128, 16>{});
-    if (n <= 4096) return f(mp_row_shape<256, 16>{});
-    if (n <= 8192) return f(mp_row_shape<512, 16>{});
-    return n <= 16384 && f(mp_row_shape<1024, 16>{});
+/* f(shape) with the smallest of the shapes that a row of n, in packs of V, fits into. False: none.
+ */
+template <int V, class F> static bool visit_forward_shape(int64_t n, F f) {
+    int64_t packs = n / V;
+    if (packs <= 8) return f(mp_row_shape<4, 2 * V>{});
+    if (packs <= 32) return f(mp_row_shape<8, 4 * V>{});
+    if (packs <= 64) return f(mp_row_shape<16, 4 * V>{});
+    if (packs <= 128) return f(mp_row_shape<32, 4 * V>{});
+    if (packs <= 256) return f(mp_row_shape<64, 4 * V>{});
+    if (packs <= 512) return f(mp_row_shape<128, 4 * V>{});
+    if (packs <= 1024) return f(mp_row_shape<256, 4 * V>{});
+    if (packs <= 2048) return f(mp_row_shape<512, 4 * V>{});
+    return packs <= 4096 && f(mp_row_shape<1024, 4 * V>{});
 }
 
 template <class T, class TO>
 static bool launch_forward(const norm_job &job, const mp_cuda_place *place) {
-    return visit_forward_shape(job.n, [&](auto shape) {
+    return visit_forward_shape<pack_size<T>>(job.n, [&](auto shape) {
         using S = decltype(shape);
-        auto kernel = norm_forward<S, T, TO>;
-        if (!have_shared((const void *)kernel, place, forward_shared<S>)) return false;
-        int64_t blocks = mp_row_blocks(job.rows, S::groups),
-                most = (int64_t)place->processors * forward_resident<S>;
-        kernel<<<(unsigned)(blocks < most ? blocks : most), S::threads, forward_shared<S>,
-                 place->stream>>>(job);
+        int64_t blocks = mp_row_blocks(job.rows, S::groups);
+        if (blocks > INT32_MAX) return false;
+        norm_forward<S, T, TO><<<(unsigned)blocks, S::threads, 0, place->stream>>>(job);
         return true;
     });
 }
@@ -183,16 +173,17 @@ static mp_status forward(mp_call *call, norm_job &job) {
     if (job.rows == 0) return MP_OK;
     MP_TRY(mp_cuda_enter(call->device, &place));
     job.eps = call->attrs.eps;
-    bool done = false;
+    bool done = false, plain = have_plain_parameters(job);
     if (can_pack(job) && job.rstd.dtype == MP_FLOAT32) {
         visit_common(job.x.dtype, &status, [&](auto type) {
             using T = typename decltype(type)::type;
             if (job.out.dtype == job.x.dtype) {
-                done = launch_forward<T, T>(job, &place);
+                done = plain && launch_forward<T, T>(job, &place);
                 if (!done) launch_forward_long<float, T>(job, &place);
                 done = true;
             } else if constexpr (!std::is_same_v<T, float>) {
-                if (job.out.dtype == MP_FLOAT32) done = launch_forward<T, float>(job, &place);
+                if (job.out.dtype == MP_FLOAT32)
+                    done = plain && launch_forward<T, float>(job, &place);
             }
             return MP_OK;
         });

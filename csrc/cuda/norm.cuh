@@ -1,6 +1,5 @@
 /* What layer_norm and rms_norm (norm.cu) share with their gradients (norm_bwd.cuh) and with
- * add_layer_norm (norm_add.cu). A row is n
- * elements, the last n_axes axes of a contiguous array. */
+ * add_layer_norm (norm_add.cu). A row is n elements, the last n_axes axes of a contiguous array. */
 #ifndef MP_CUDA_NORM_CUH
 #define MP_CUDA_NORM_CUH
 
@@ -11,33 +10,41 @@ struct norm_job {
     mp_operand residual, h, gh;                      /* add_layer_norm, and its gradient */
     int64_t rows, n;
     double eps;
-    void *sums;   /* backward: [blocks][2][n], for gweight and for gbias */
-    bool centred; /* layer_norm */
+    int parameters; /* dtype of weight and bias */
+    void *sums;     /* backward: [blocks][2][n], for gweight and for gbias */
+    bool centred;   /* layer_norm */
 };
 
-/* ---- the weight, as float in shared memory ---- */
+/* ---- weight and bias, where kernels keep rows in registers ---- */
 
-/* Where element i of the weight lies in shared memory: such that a warp's 16-byte reads of its
- * elements are neighbours. */
-template <class S, int V> static __device__ inline int parameter_slot(int i) {
-    int pack = i / V, e = i % V;
-    return ((pack / S::G * (V / 4) + e / 4) * S::G + pack % S::G) * 4 + e % 4;
+/* Whether both are of x's dtype, or both of float32, and can be loaded in packs. */
+static inline bool have_plain_parameters(norm_job &job) {
+    const mp_operand &w = job.weight, &b = job.bias;
+    job.parameters = w.data ? w.dtype : b.data ? b.dtype : job.x.dtype;
+    return (job.parameters == job.x.dtype || job.parameters == MP_FLOAT32) &&
+           (!b.data || b.dtype == job.parameters) && is_aligned(w.data) && is_aligned(b.data);
 }
 
-template <class S, int V>
-static __device__ inline void keep_parameter(float *room, const mp_operand &a, int n, float none) {
-    for (int i = threadIdx.x; i < n; i += S::threads)
-        room[parameter_slot<S, V>(i)] =
-            a.data ? load_any<float>(a.data + (int64_t)i * a.bytes, a.dtype) : none;
+/* f(mp_type<TW>{}) with their type. */
+template <class T, class F>
+static __device__ inline void visit_parameters(const norm_job &job, F f) {
+    if (std::is_same_v<T, float> || job.parameters != MP_FLOAT32) f(mp_type<T>{});
+    else f(mp_type<float>{});
 }
 
-/* Pack p of thread t. */
-template <class S, int V>
-static __device__ inline void parameter_pack(const float *room, int p, int t, float (&x)[V]) {
+/* V elements of a parameter, each `none` where it is absent. */
+template <class TW, int V>
+static __device__ inline void load_parameter(const mp_operand &a, int at, float none,
+                                             float (&x)[V]) {
+    constexpr int W = pack_size<TW>;
+    uint32_t word;
+    if constexpr (std::is_same_v<TW, float>) word = __float_as_uint(none);
+    else word = narrow_pair(mp_type<TW>{}, none, none);
 #pragma unroll
-    for (int q = 0; q < V / 4; q++) {
-        float4 four = ((const float4 *)room)[(p * (V / 4) + q) * S::G + t];
-        x[4 * q] = four.x, x[4 * q + 1] = four.y, x[4 * q + 2] = four.z, x[4 * q + 3] = four.w;
+    for (int i = 0; i < V; i += W) {
+        uint4 raw = make_uint4(word, word, word, word);
+        if (a.data) raw = load_raw((const TW *)a.data + at + i);
+        widen_raw<TW>(raw, *(float(*)[W])(x + i));
     }
 }
 
@@ -68,22 +75,6 @@ static inline bool have_shared(const void *kernel, const mp_cuda_place *place, s
         return true;
     cudaGetLastError(); /* other kernels will do */
     return false;
-}
-
-/* ---- rows that are copied to shared memory on their way to registers ---- */
-
-/* Blocks that a multiprocessor holds at once. */
-template <class S> constexpr int staged_resident = S::E > 8 ? 512 / S::threads : 1024 / S::threads;
-
-/* f(shape) with the smallest of the shapes that a row of n fits into. False: none. */
-template <class F> static bool visit_staged_shape(int64_t n, F f) {
-    if (n <= 64) return f(mp_row_shape<8, 8>{});
-    if (n <= 256) return f(mp_row_shape<32, 8>{});
-    if (n <= 512) return f(mp_row_shape<32, 16>{});
-    if (n <= 1024) return f(mp_row_shape<128, 8>{});
-    if (n <= 2048) return f(mp_row_shape<128, 16>{});
-    if (n <= 4096) return f(mp_row_shape<256, 16>{});
-    return n <= 8192 && f(mp_row_shape<512, 16>{});
 }
 
 /* ---- rows that are read again ---- */

@@ -7,7 +7,47 @@
  * - other rows: the sum, then the norm. */
 #include "norm_bwd.cuh"
 
+/* ---- weight and bias, as float in shared memory ---- */
+
+/* Where element i of a parameter lies in shared memory: such that a warp's 16-byte reads of its
+ * elements are neighbours. */
+template <class S, int V> static __device__ inline int parameter_slot(int i) {
+    int pack = i / V, e = i % V;
+    return ((pack / S::G * (V / 4) + e / 4) * S::G + pack % S::G) * 4 + e % 4;
+}
+
+template <class S, int V>
+static __device__ inline void keep_parameter(float *room, const mp_operand &a, int n, float none) {
+    for (int i = threadIdx.x; i < n; i += S::threads)
+        room[parameter_slot<S, V>(i)] =
+            a.data ? load_any<float>(a.data + (int64_t)i * a.bytes, a.dtype) : none;
+}
+
+/* Pack p of thread t. */
+template <class S, int V>
+static __device__ inline void parameter_pack(const float *room, int p, int t, float (&x)[V]) {
+#pragma unroll
+    for (int q = 0; q < V / 4; q++) {
+        float4 four = ((const float4 *)room)[(p * (V / 4) + q) * S::G + t];
+        x[4 * q] = four.x, x[4 * q + 1] = four.y, x[4 * q + 2] = four.z, x[4 * q + 3] = four.w;
+    }
+}
+
 /* ---- h and y of rows in registers ---- */
+
+/* Blocks that a multiprocessor holds at once. */
+template <class S> constexpr int staged_resident = S::E > 8 ? 512 / S::threads : 1024 / S::threads;
+
+/* f(shape) with the smallest of the shapes that a row of n fits into. False: none. */
+template <class F> static bool visit_staged_shape(int64_t n, F f) {
+    if (n <= 64) return f(mp_row_shape<8, 8>{});
+    if (n <= 256) return f(mp_row_shape<32, 8>{});
+    if (n <= 512) return f(mp_row_shape<32, 16>{});
+    if (n <= 1024) return f(mp_row_shape<128, 8>{});
+    if (n <= 2048) return f(mp_row_shape<128, 16>{});
+    if (n <= 4096) return f(mp_row_shape<256, 16>{});
+    return n <= 8192 && f(mp_row_shape<512, 16>{});
+}
 
 /* Rows of a group in shared memory, on their way or in use. */
 template <class TX, class T> constexpr int add_stages = sizeof(TX) + sizeof(T) > 6 ? 2 : 3;

@@ -1,9 +1,10 @@
 /* The kernels of the gradients of layer_norm and rms_norm, and of add_layer_norm (norm_add.cu),
  * where a gradient gh is added to gx.
  *
- * - rows in registers, to 8192 elements of float16, bfloat16 and float32. A persistent grid walks
- * over the rows, the next ones on their way while one is reduced: gy, x and gh are read once, gx is
- * written once, and column sums of each block, which a second kernel joins in order.
+ * - rows in registers, to 8192 elements of float16, bfloat16 and float32, with a weight of x's
+ * dtype or float32, which stays in registers too. A persistent grid walks over the rows, the next
+ * ones on their way while one is reduced: gy, x and gh are read once, gx is written once, and
+ * column sums of each block, which a second kernel joins in order.
  * - other rows: read again from the cache for the second step; the column sums read gy and x once
  * more. */
 #ifndef MP_CUDA_NORM_BWD_CUH
@@ -15,13 +16,20 @@
 
 /* ---- rows in registers ---- */
 
+/* As mp_row_shape, with several groups to a block also where G is more than a warp: fewer blocks
+ * make fewer sums. A multiprocessor holds RESIDENT of them at once. */
+template <int G_, int E_, int RESIDENT> struct backward_shape : mp_row_shape<G_, E_> {
+    static constexpr int threads = G_ < 256 ? 256 : 512;
+    static constexpr int groups = threads / G_;
+    static constexpr int resident = RESIDENT;
+};
+
 /* Rows of a group in shared memory, on their way or in use: fewer of float32 where a third array is
  * read. */
 template <class T, bool ADDED> constexpr int backward_stages = ADDED && sizeof(T) == 4 ? 2 : 3;
 
 template <class S, class T, bool ADDED>
 constexpr size_t backward_shared =
-    S::G *S::E * sizeof(float) +
     (size_t)backward_stages<T, ADDED> *(ADDED ? 3 : 2) * S::threads *S::E * sizeof(T);
 
 /* Sums of the thread's columns to sums[block]. Groups of a block are joined in `room`, which has 2
@@ -61,14 +69,12 @@ static __device__ inline void write_sums(const norm_job &job, const float (&sum)
  * if ADDED, and the block's sums over rows of gy u and gy. A thread copies the elements it will use
  * itself, so that copies need no barrier. */
 template <class S, class T, bool ADDED>
-__global__ void __launch_bounds__(S::threads, staged_resident<S>)
+__global__ void __launch_bounds__(S::threads, S::resident)
     norm_backward(const __grid_constant__ norm_job job) {
     constexpr int G = S::G, V = pack_size<T>, P = S::E / V, STAGES = backward_stages<T, ADDED>,
                   ARRAYS = ADDED ? 3 : 2;
-    extern __shared__ float4 memory[];
-    __shared__ float room[4 * S::warps];
-    float *weight = (float *)memory;
-    uint4 *stages = (uint4 *)(weight + G * S::E); /* [STAGES][gy, x, gh][P][threads] */
+    extern __shared__ uint4 stages[]; /* [STAGES][gy, x, gh][P][threads] */
+    __shared__ float room[4 * S::threads / MP_WARP];
     const int n = (int)job.n, t = threadIdx.x % G;
     const float share = 1 / (float)n;
     const int64_t step = (int64_t)gridDim.x * S::groups;
@@ -102,8 +108,15 @@ __global__ void __launch_bounds__(S::threads, staged_resident<S>)
 #pragma unroll
     for (int s = 0; s < STAGES - 1; s++) fetch(s, row + s * step);
     load_statistics(row);
-    keep_parameter<S, V>(weight, job.weight, n, 1);
-    __syncthreads();
+    float w[P][V] = {};
+    visit_parameters<T>(job, [&](auto type) {
+        using TW = typename decltype(type)::type;
+#pragma unroll
+        for (int p = 0; p < P; p++) {
+            int at = (p * G + t) * V;
+            if (at < n) load_parameter<TW>(job.weight, at, 1, w[p]);
+        }
+    });
 
     float sums[2][P][V] = {};
     for (int64_t first = (int64_t)blockIdx.x * S::groups; first < job.rows;
@@ -116,21 +129,20 @@ __global__ void __launch_bounds__(S::threads, staged_resident<S>)
 #pragma unroll
         for (int p = 0; p < P; p++) {
             if (row >= job.rows || (p * G + t) * V >= n) continue;
-            float w[V], gy[V];
+            float gy[V];
             widen_raw<T>(*stage(slot, 0, p), gy);
             widen_raw<T>(*stage(slot, 1, p), u[p]);
-            parameter_pack<S>(weight, p, t, w);
 #pragma unroll
             for (int i = 0; i < V; i++) {
                 u[p][i] = (u[p][i] - mean) * rstd;
-                g[p][i] = gy[i] * w[i];
+                g[p][i] = gy[i] * w[p][i];
                 sums[0][p][i] += gy[i] * u[p][i];
                 sums[1][p][i] += gy[i];
                 whole[0] += g[p][i] * u[p][i];
                 whole[1] += g[p][i];
             }
         }
-        group_reduce<G>(whole, mp_add{}, room, turn);
+        group_reduce<G, S::groups>(whole, mp_add{}, room, turn);
         float along = whole[0] * share, level = job.centred ? whole[1] * share : 0;
         T *gx = (T *)job.out.data + row * n;
 #pragma unroll
@@ -274,6 +286,21 @@ __global__ void __launch_bounds__(LINES *MP_WARP)
 
 /* ---- launching ---- */
 
+/* f(shape) with the smallest of the shapes that a row of n, in packs of V, fits into. False: none.
+ */
+template <int V, class F> static bool visit_backward_shape(int64_t n, F f) {
+    int64_t packs = n / V;
+    constexpr int some = V == 4 ? 3 : 2;
+    if (packs <= 8) return f(backward_shape<8, V, 4>{});
+    if (packs <= 32) return f(backward_shape<32, V, 4>{});
+    if (packs <= 64) return f(backward_shape<32, 2 * V, some>{});
+    if (packs <= 128) return f(backward_shape<64, 2 * V, some>{});
+    if (packs <= 256) return f(backward_shape<128, 2 * V, some>{});
+    if (packs <= 512) return f(backward_shape<256, 2 * V, 1>{});
+    if (packs <= 1024) return f(backward_shape<512, 2 * V, 1>{});
+    return packs <= 2048 && V == 4 && f(backward_shape<512, 16, 1>{});
+}
+
 /* Blocks of a persistent grid: few enough that their sums are little beside the rows, if that
  * leaves no processor idle. */
 static int64_t backward_blocks(const norm_job &job, const mp_cuda_place *place, int groups,
@@ -304,12 +331,12 @@ static void launch_join(const mp_call *call, const norm_job &job, const mp_cuda_
 template <class T, bool ADDED>
 static bool launch_backward(const mp_call *call, norm_job job, const mp_cuda_place *place,
                             mp_status *status) {
-    return visit_staged_shape(job.n, [&](auto shape) {
+    return visit_backward_shape<pack_size<T>>(job.n, [&](auto shape) {
         using S = decltype(shape);
         auto kernel = norm_backward<S, T, ADDED>;
         constexpr size_t shared = backward_shared<S, T, ADDED>;
         if (!have_shared((const void *)kernel, place, shared)) return false;
-        int64_t blocks = backward_blocks(job, place, S::groups, staged_resident<S>);
+        int64_t blocks = backward_blocks(job, place, S::groups, S::resident);
         size_t bytes = sums_bytes<float>(job, blocks);
         *status = mp_cuda_scratch(place, bytes, &job.sums);
         if (*status != MP_OK) return true;
@@ -350,6 +377,7 @@ template <bool ADDED> static mp_status backward(mp_call *call, norm_job &job) {
     if (job.n == 0) return MP_OK;
     MP_TRY(mp_cuda_enter(call->device, &place));
     job.gy = mp_operand_of(call->in[0]);
+    bool plain_weight = have_plain_parameters(job);
     bool plain = can_pack(job) && is_aligned(job.gy.data) && job.gy.dtype == job.x.dtype &&
                  job.out.dtype == job.x.dtype && job.rows > 0 &&
                  (!ADDED || (is_aligned(job.gh.data) && job.gh.dtype == job.x.dtype));
@@ -359,7 +387,8 @@ template <bool ADDED> static mp_status backward(mp_call *call, norm_job &job) {
         bool done = visit_common(job.x.dtype, &status, [&](auto type) {
             using T = typename decltype(type)::type;
             mp_status result;
-            if (float_statistics && launch_backward<T, ADDED>(call, job, &place, &result))
+            if (plain_weight && float_statistics &&
+                launch_backward<T, ADDED>(call, job, &place, &result))
                 return result;
             return launch_backward_long<float, T>(call, job, &place);
         });

@@ -102,9 +102,10 @@ static __device__ inline void store_elements(const mp_operand &a, int64_t at, co
 }
 
 /* Reduces N values over each group of G threads; all threads of the block call it, and all of a
- * group get the results. `room` (shared) holds 2 N warps values, `turn` counts the calls: halves of
- * room take turns, so that one barrier is enough. */
-template <int G, int N, class C, class F>
+ * group get the results. `room` (shared) holds 2 N values for each of the block's warps, `turn`
+ * counts the calls: halves of room take turns, so that one barrier is enough. GROUPS of more than a
+ * warp wait for their own threads alone. */
+template <int G, int GROUPS = 1, int N, class C, class F>
 static __device__ inline void group_reduce(C (&x)[N], F join, C *room, unsigned &turn) {
 #pragma unroll
     for (int k = 0; k < N; k++) {
@@ -114,12 +115,15 @@ static __device__ inline void group_reduce(C (&x)[N], F join, C *room, unsigned 
     }
     if constexpr (G > MP_WARP) {
         constexpr int warps = G / MP_WARP;
-        C *here = room + (turn++ & 1) * N * warps;
+        const int group = GROUPS > 1 ? threadIdx.x / G : 0;
+        C *here = room + ((turn++ & 1) * GROUPS + group) * N * warps;
         if (threadIdx.x % MP_WARP == 0) {
 #pragma unroll
-            for (int k = 0; k < N; k++) here[k * warps + threadIdx.x / MP_WARP] = x[k];
+            for (int k = 0; k < N; k++) here[k * warps + threadIdx.x % G / MP_WARP] = x[k];
         }
-        __syncthreads();
+        if constexpr (GROUPS > 1)
+            asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "n"(G) : "memory");
+        else __syncthreads();
 #pragma unroll
         for (int k = 0; k < N; k++) {
             x[k] = here[k * warps];
