@@ -161,7 +161,7 @@ int mp_py_get_buffer(PyObject *self, Py_buffer *view, int flags); /* buffer.c */
 void mp_py_release_buffer(PyObject *self, Py_buffer *view);
 PyObject *mp_py_repr(PyObject *self); /* text.c */
 PyObject *mp_py_str(PyObject *self);
-PyObject *mp_py_item(mp_array *a);    /* of one element */
+PyObject *mp_py_item(mp_array *a); /* of one element */
 PyObject *mp_py_to_list(mp_array *a);
 /* dst[...] = value, which may be anything that stands for an array on any device */
 int mp_py_assign(const char *op, mp_array *dst, PyObject *value);
