@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 #define MP_ABI                                                                                     \
-    3 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
+    4 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4 /* outputs of one op, hidden ones included */
 #define MP_MAX_INTS                                                                                \
@@ -736,6 +736,11 @@ struct mp_backend {
      * with `wait`. */
     mp_status (*copy)(mp_device device, void *dst, const void *src, size_t bytes, bool to_host,
                       bool from_host, bool wait);
+    /* A few bytes on their way to the host, as an opaque letter that nobody waits for, NULL where
+     * none is free: `fetch` fills dst and ends the letter where it has come; with dst NULL it is
+     * thrown away. */
+    mp_status (*post)(mp_device device, const void *src, size_t bytes, void **letter);
+    mp_status (*fetch)(mp_device device, void *letter, void *dst, size_t bytes, bool *there);
     /* waits for all work of the device */
     mp_status (*synchronize)(mp_device device);
     /* Runs a kernel with what belongs around it; NULL: the kernel is simply called. */

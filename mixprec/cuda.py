@@ -170,6 +170,30 @@ def memory_summary(device: Any = None) -> str:
     return "\n".join([f"{_gpu(device)}: {device_name(device)}", *lines])
 
 
+# ---- readings ----
+
+
+class Reading:
+    """The values of a small array on their way to the host: looked at, never waited for."""
+
+    def __init__(self, array: Any) -> None:
+        self._device = str(array.device)
+        self._values = _core.empty(array.shape, array.dtype, "cpu")
+        self._letter = _core.cuda_post(self._device, array)
+        self.set_out = self._letter != 0  # there may be too many on their way
+        self._come = False
+
+    def values(self) -> list[Any] | None:
+        """What the array held, once it has come."""
+        if self._letter and _core.cuda_fetch(self._device, self._letter, self._values):
+            self._letter, self._come = 0, True
+        return self._values.tolist() if self._come else None
+
+    def __del__(self) -> None:
+        if getattr(self, "_letter", 0):
+            _core.cuda_fetch(self._device, self._letter, None)
+
+
 # ---- streams ----
 
 

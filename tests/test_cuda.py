@@ -375,6 +375,25 @@ def test_schedules_as_on_the_cpu():
     assert runs[0][1:] == runs[1][1:]
 
 
+def test_repeated_skips_warn():
+    """Without that anything is waited for."""
+    model = nn.Linear(8, 4).to("cuda")
+    opt, scaler = optim.SGD(model.parameters(), lr=0.1), mp.GradScaler()
+
+    def step():
+        opt.zero_grad()
+        scaler.scale(model(mp.ones((2, 8), device="cuda")).sum() * float("nan")).backward()
+        scaler.step(opt)
+        mp.cuda.synchronize()
+        before = mp.cuda.wait_count()
+        scaler.update()
+        return mp.cuda.wait_count() - before
+
+    with pytest.warns(UserWarning, match=r"steps in a row were skipped.*loss itself is nan"):
+        waits = [step() for _ in range(60)]
+    assert sum(map(bool, waits[1:])) == 1  # the diagnosis reads the loss
+
+
 def test_injected_inf_skips():
     """A step with inf in a gradient changes nothing but the scale."""
     model = nn.Linear(8, 4).to("cuda")

@@ -3,8 +3,8 @@
  * in turn. */
 #include "stage.h"
 
-#include "lane.h"
 #include "memory.h"
+#include "stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,5 +88,76 @@ mp_status mp_cuda_copy_staged(const mp_cuda_place *place, void *dst, const void 
         put(place->index, p);
         MP_TRY(mp_cuda_check(error, "cudaMemcpyAsync"));
     }
+    return MP_OK;
+}
+
+/* ---- letters ---- */
+
+enum { LETTER_BYTES = 256, LETTERS = 64 };
+
+typedef struct letter {
+    void *data;       /* pinned */
+    cudaEvent_t come; /* the device has written it */
+    bool used;
+} letter;
+
+static letter letters[MP_CUDA_MAX_DEVICES][LETTERS]; /* guarded by the device's lock */
+
+static mp_status make_letters(int index) {
+    void *data;
+    mp_cuda_note_wait();
+    MP_CUDA_TRY(cudaHostAlloc(&data, LETTERS * LETTER_BYTES, cudaHostAllocPortable));
+    for (int i = 0; i < LETTERS; i++) letters[index][i].data = (char *)data + i * LETTER_BYTES;
+    return MP_OK;
+}
+
+/* One that nobody has and no copy is on its way to; NULL if there is none. */
+static mp_status free_letter(int index, letter **out) {
+    *out = NULL;
+    if (!letters[index][0].data) MP_TRY(make_letters(index));
+    for (int i = 0; i < LETTERS && !*out; i++) {
+        letter *l = &letters[index][i];
+        if (l->used) continue;
+        if (!l->come) MP_CUDA_TRY(cudaEventCreateWithFlags(&l->come, cudaEventDisableTiming));
+        bool done;
+        MP_TRY(mp_cuda_event_done(l->come, &done));
+        if (done) *out = l;
+    }
+    if (*out) (*out)->used = true;
+    return MP_OK;
+}
+
+static void end_letter(int index, letter *l) {
+    mp_cuda_lock(index);
+    l->used = false;
+    mp_cuda_unlock(index);
+}
+
+mp_status mp_cuda_post(mp_device device, const void *src, size_t bytes, void **out) {
+    mp_cuda_place place;
+    letter *l;
+    if (bytes > LETTER_BYTES)
+        return mp_fail(MP_ERR_VALUE, "post: %zu bytes, at most %d are possible", bytes,
+                       LETTER_BYTES);
+    MP_TRY(mp_cuda_enter(device, &place));
+    mp_cuda_lock(place.index);
+    mp_status status = free_letter(place.index, &l);
+    mp_cuda_unlock(place.index);
+    *out = l;
+    if (status != MP_OK || !l) return status;
+    cudaError_t error = cudaMemcpyAsync(l->data, src, bytes, cudaMemcpyDeviceToHost, place.stream);
+    if (error == cudaSuccess) error = cudaEventRecord(l->come, place.stream);
+    if (error != cudaSuccess) end_letter(place.index, l);
+    return mp_cuda_check(error, "cudaMemcpyAsync");
+}
+
+mp_status mp_cuda_fetch(mp_device device, void *posted, void *dst, size_t bytes, bool *there) {
+    mp_cuda_place place;
+    letter *l = posted;
+    MP_TRY(mp_cuda_enter(device, &place));
+    if (dst) MP_TRY(mp_cuda_event_done(l->come, there));
+    if (dst && !*there) return MP_OK;
+    if (dst) memcpy(dst, l->data, bytes < LETTER_BYTES ? bytes : LETTER_BYTES);
+    end_letter(place.index, l);
     return MP_OK;
 }

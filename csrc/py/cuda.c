@@ -124,6 +124,53 @@ static PyObject *set_tf32(PyObject *module, PyObject *const *args, Py_ssize_t n)
     Py_RETURN_NONE;
 }
 
+/* ---- readings ---- */
+
+PyDoc_STRVAR(
+    post_doc,
+    "cuda_post(device, array, /)\n--\n\nSends the elements of an array to the host.\n\n"
+    "Parameters\n----------\ndevice : str\n    Its GPU.\narray : ndarray\n    A small "
+    "one.\n\nReturns\n-------\nint\n    For `cuda_fetch`, which must be called; 0: not now.");
+static PyObject *post(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    mp_array *a;
+    void *letter;
+    if (open_call("post", args, n, 2, 0, &o) < 0 ||
+        mp_py_want_array("post", "array", args[1], &a) < 0)
+        return NULL;
+    if (mp_array_device(a) != o.device || !a->contiguous) {
+        PyErr_SetString(PyExc_ValueError, "post: a contiguous array of the device is wanted");
+        return NULL;
+    }
+    size_t bytes = (size_t)a->size * (size_t)mp_itemsize(a);
+    if (mp_py_check(o.backend->post(o.device, mp_data(a), bytes, &letter)) < 0) return NULL;
+    return PyLong_FromVoidPtr(letter);
+}
+
+PyDoc_STRVAR(fetch_doc,
+             "cuda_fetch(device, letter, array, /)\n--\n\nTakes what was sent, if it has come.\n\n"
+             "Parameters\n----------\ndevice : str\n    Its GPU.\nletter : int\n    From "
+             "`cuda_post`; is gone if the answer is True.\n"
+             "array : ndarray or None\n    On the CPU, as large as the one sent; None throws it "
+             "away.\n\nReturns\n-------\nbool\n    Without waiting.");
+static PyObject *fetch(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    opened o;
+    mp_array *a = NULL;
+    bool there = true;
+    if (open_call("fetch", args, n, 3, 1, &o) < 0) return NULL;
+    if (args[2] != Py_None && mp_py_want_array("fetch", "array", args[2], &a) < 0) return NULL;
+    if (a && (mp_array_device(a) != MP_CPU || !a->contiguous)) {
+        PyErr_SetString(PyExc_ValueError, "fetch: a contiguous array on the CPU is wanted");
+        return NULL;
+    }
+    size_t bytes = a ? (size_t)a->size * (size_t)mp_itemsize(a) : 0;
+    void *data = a ? mp_data(a) : NULL;
+    if (mp_py_check(o.backend->fetch(o.device, o.first, data, bytes, &there)) < 0) return NULL;
+    return PyBool_FromLong(there);
+}
+
 /* ---- streams ---- */
 
 PyDoc_STRVAR(
@@ -302,6 +349,8 @@ PyMethodDef mp_py_cuda_functions[] = {
     {"cuda_memory", MP_PY_FAST(memory), METH_FASTCALL, memory_doc},
     {"cuda_empty_cache", MP_PY_FAST(empty_cache), METH_FASTCALL, empty_cache_doc},
     {"cuda_set_tf32", MP_PY_FAST(set_tf32), METH_FASTCALL, set_tf32_doc},
+    {"cuda_post", MP_PY_FAST(post), METH_FASTCALL, post_doc},
+    {"cuda_fetch", MP_PY_FAST(fetch), METH_FASTCALL, fetch_doc},
     {"cuda_stream_new", MP_PY_FAST(stream_new), METH_FASTCALL, stream_new_doc},
     {"cuda_stream_free", MP_PY_FAST(stream_free), METH_FASTCALL, stream_free_doc},
     {"cuda_stream_use", MP_PY_FAST(stream_use), METH_FASTCALL, stream_use_doc},

@@ -15,6 +15,7 @@ from typing import Any, overload
 import numpy as np
 
 from .. import _core
+from ..cuda import Reading
 from ..optim.optimizer import Optimizer
 from ._checks import as_number, to_count, to_number, usable
 from ._steps import (
@@ -42,6 +43,7 @@ _STATE_SIZE = 8
 _LOWEST, _HIGHEST = 2.0**-126, 2.0**126
 # 20 halvings take the default 65536 to 1/16: no loss needs that much calibration.
 _SKIPS_TO_WARN = 20
+_LOOK_EVERY = 8  # updates, where a look takes a copy to the host
 
 
 class GradScaler:
@@ -149,6 +151,7 @@ class GradScaler:
         self._device_is_open = device is None  # the first scaled output decides
         self._used = False
         self._warned = False
+        self._updates = 0
         self._good_at: tuple[float, float] = (0.0, 0.0)  # (steps, skipped) at the last good step
         self._last_output: Any = None
         self._per_optimizer: dict[int, PerOptimizer] = {}
@@ -167,6 +170,7 @@ class GradScaler:
         self._found = self._state[_FOUND : _FOUND + 1]
         self._snapshots.clear()
         self._snapshot_value = float(np.float32(values[_SCALE]))
+        self._reading: Reading | None = None
 
     def _read_state(self) -> list[float]:
         values: list[float] = self._state.tolist()
@@ -407,14 +411,27 @@ class GradScaler:
                 self._state[_FOUND] = 1.0
 
     def _look(self) -> None:
-        """After an update: on the CPU, where it costs nothing, see what came of it."""
+        """After an update: see what came of it, on a GPU some updates later."""
         if self._device != "cpu":
             self._snapshots.clear()
+            self._look_later()
             return
         values = self._read_state()
         if values[_SCALE] != self._snapshot_value:
             self._snapshots.clear()
             self._snapshot_value = values[_SCALE]
+
+    def _look_later(self) -> None:
+        """Now and then watches the state as it was when the last reading set out."""
+        self._updates += 1
+        if self._updates % _LOOK_EVERY != 1:
+            return
+        if self._reading is not None and self._reading.set_out:
+            values = self._reading.values()
+            if values is None:
+                return
+            self._watch(values)
+        self._reading = Reading(self._state)
 
     # ---- repeated skips ----
 
@@ -533,7 +550,8 @@ class GradScaler:
                 "GradScaler: can be pickled only between update() and the next unscale_() or step()"
             )
         state = self.__dict__.copy()
-        for name in ("_state", "_found", "_last_output", "_snapshots", "_per_optimizer"):
+        for name in ("_state", "_found", "_last_output", "_reading", "_snapshots",
+                     "_per_optimizer"):  # fmt: skip
             del state[name]
         state["_values"] = self._state.tolist()
         return state
