@@ -502,6 +502,12 @@ def linear(i, a):
     return y if b is None else y + b
 
 
+def linear_gelu_bwd(i, a):
+    gy, z = i
+    gz = gy * gelu_slope(z, a["tanh"])
+    return gz, gz.sum(axis=tuple(range(z.ndim - 1)))
+
+
 # Rows without a float64 formula: test_random.py checks them.
 STATISTICAL = {"random_normal", "random_integers", "random_permutation"}
 
@@ -559,6 +565,8 @@ REFS = {
     "random_uniform": random_uniform,
     "matmul": lambda i, a: np.matmul(i[0], i[1]),
     "linear": linear,
+    "linear_gelu": lambda i, a: gelu(linear(i, a), a["tanh"]),
+    "linear_gelu_bwd": linear_gelu_bwd,
     "sum": reduction(np.sum),
     "mean": reduction(np.mean),
     "var": var,

@@ -22,6 +22,13 @@ from refs import (
 REDUCTIONS = ("none", "mean", "sum")
 
 
+def rounded(parts, *items):
+    """Multiples of 1 / parts, few of which sum exactly in every float dtype of 16 bits or more."""
+    for item in items:
+        item.array = np.round(item.array * parts) / parts
+    return items
+
+
 def two(rng, n, **kwargs):
     """Operands of one shape, of shapes that broadcast, and with a 0-d one."""
     yield Sample((X(rng, n, **kwargs), X(rng, n, **kwargs)), {})
@@ -180,6 +187,24 @@ def linear(rng, n):
     yield Sample((X(rng, 2, 3, n), X(rng, 2, n), X(rng, 2)), a, n)
 
 
+def linear_gelu(rng, n):
+    """With products that are exact: gelu is steeper than what it gives in its tail."""
+    for tanh in (False, True):
+        few = X(rng, 5, n)
+        few.array[:, 4:] = 0.0
+        a = {"tanh": tanh}
+        yield Sample(rounded(2, X(rng, 3, n), few, X(rng, 5)), a, 4)
+        yield Sample((*rounded(2, X(rng, n, 4), X(rng, 3, 4)), None), a, 4)
+        yield Sample(rounded(2, X(rng, 4), X(rng, n, 4), X(rng, n)), a, 4)
+        yield Sample(rounded(2, X(rng, 2, n, 3), X(rng, 8, 3), X(rng, 8)), a, max(3, 2 * n))
+
+
+def linear_gelu_bwd(rng, n):
+    for tanh in (False, True):
+        for shape in ((n, 8), (2, 3, n), (n,)):
+            yield Sample((G(rng, *shape), X(rng, *shape)), {"tanh": tanh}, max(n, 6))
+
+
 def reduce(*more, last=None, empty=True):
     """Reductions; `empty`: over nothing is defined."""
 
@@ -278,17 +303,10 @@ def layer_norm_bwd(rng, n):
         yield Sample((G(rng, *x.array.shape), x, w, *stats), {"n_axes": s.attrs["n_axes"]}, length)
 
 
-def rounded(x, *others):
-    """Values whose sums are exact in every float dtype of 16 bits or more."""
-    for item in (x, *others):
-        item.array = np.round(item.array * 8) / 8
-    return (x, *others)
-
-
 def add_layer_norm(rng, n):
     for s in layer_norm(rng, n):
         x, *rest = s.inputs
-        terms = rounded(x, X(rng, *x.array.shape))
+        terms = rounded(8, x, X(rng, *x.array.shape))
         yield Sample((*terms, *rest), s.attrs, s.length)
 
 
@@ -502,6 +520,8 @@ SAMPLES = {
     "random_uniform": creation(low=-1.0, high=3.0, seed=5, offset=2**33 + 3),
     "matmul": matmul,
     "linear": linear,
+    "linear_gelu": linear_gelu,
+    "linear_gelu_bwd": linear_gelu_bwd,
     "sum": reduce(last={"dtype": None}),
     "mean": reduce(last={"dtype": None}),
     "var": variance,

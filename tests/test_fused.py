@@ -9,7 +9,11 @@ from mixprec.nn import functional as F
 from refs import dtype_of, tolerance
 
 NARROW = ("float16", "bfloat16")
-FUSED = {"add_layer_norm": "layer_norm", "scaled_masked_softmax": "softmax"}
+FUSED = {
+    "add_layer_norm": "layer_norm",
+    "scaled_masked_softmax": "softmax",
+    "linear_gelu": "linear",
+}
 
 
 def draw(seed, *shape, dtype="float32", device="cpu"):
@@ -224,3 +228,53 @@ def test_scaled_masked_softmax_errors():
         F.scaled_masked_softmax(mp.ones(3), causal=True)
     with pytest.raises(TypeError, match="scaled_masked_softmax: x is int64"):
         F.scaled_masked_softmax(mp.ones(3, dtype="int64"))
+
+
+# ---- linear_gelu ----
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize("shape", [(5,), (4, 7), (2, 33, 16), (700, 24)])
+@pytest.mark.parametrize("columns", [1, 8, 31, 256, 520])
+@pytest.mark.parametrize("dtype", ["float32", *NARROW])
+def test_linear_gelu(dtype, columns, shape, approximate, device):
+    x = draw(0, *shape, dtype=dtype, device=device)
+    weight = draw(1, columns, shape[-1], dtype=dtype, device=device)
+    bias = draw(2, columns, dtype=dtype, device=device)
+    for inputs in ((x, weight, bias), (x, weight)):
+        got = F.linear_gelu(*inputs, approximate=approximate)
+        want = F.gelu(F.linear(*inputs), approximate)
+        assert host(got).tobytes() == host(want).tobytes()
+        for g, w in zip(backward([got], inputs), backward([want], inputs), strict=True):
+            near(g, w, 16)
+
+
+def test_linear_gelu_of_frozen_inputs():
+    x, weight, bias = draw(0, 4, 3), draw(1, 5, 3), draw(2, 5)
+    for wanted in ([x], [weight], [bias], [x, bias]):
+        fixed = [i if any(i is w for w in wanted) else i.detach() for i in (x, weight, bias)]
+        got = backward([F.linear_gelu(*fixed)], wanted)
+        want = backward([F.gelu(F.linear(*fixed))], wanted)
+        for g, w in zip(got, want, strict=True):
+            near(g, w)
+
+
+def test_linear_gelu_twice_differentiable():
+    inputs = [draw(i, *shape) for i, shape in enumerate([(4, 3), (5, 3), (5,)])]
+
+    def second(y):
+        grads = mp.grad([(y**2).sum()], inputs, create_graph=True)
+        return mp.grad([(g**2).sum() for g in grads], inputs, [mp.array(1.0)] * 3)
+
+    for approximate in ("none", "tanh"):
+        got = second(F.linear_gelu(*inputs, approximate=approximate))
+        want = second(F.gelu(F.linear(*inputs), approximate))
+        for g, w in zip(got, want, strict=True):
+            near(g, w, 64)
+
+
+def test_linear_gelu_errors():
+    with pytest.raises(ValueError, match="linear_gelu: approximate is 'erf'"):
+        F.linear_gelu(mp.ones((2, 3)), mp.ones((4, 3)), approximate="erf")
+    with pytest.raises(ValueError, match="linear_gelu: x has 3 columns, weight has 2"):
+        F.linear_gelu(mp.ones((2, 3)), mp.ones((4, 2)))

@@ -198,6 +198,7 @@ def test_every_policy_that_differs_is_compared():
         "cross_entropy_soft": "cross_entropy",
         "add_layer_norm": "layer_norm",
         "scaled_masked_softmax": "softmax",
+        "linear_gelu": "linear",
     }
     missing = {n for n in names if aliases.get(n, n) not in compared} - {"scale"}
     assert not missing

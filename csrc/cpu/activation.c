@@ -133,6 +133,7 @@ HEAVY(gelu_tanh)
 HEAVY(gelu_tanh_bwd)
 
 MP_KERNEL(gelu) { return mp_pointwise_run(call, call->attrs.tanh ? &gelu_tanh_op : &gelu_op, 1); }
-MP_KERNEL(gelu_bwd) {
-    return mp_pointwise_run(call, call->attrs.tanh ? &gelu_tanh_bwd_op : &gelu_bwd_op, 2);
+const mp_pointwise *MP_TIERED(mp_gelu_bwd_op)(const mp_attrs *attrs) {
+    return attrs->tanh ? &gelu_tanh_bwd_op : &gelu_bwd_op;
 }
+MP_KERNEL(gelu_bwd) { return mp_pointwise_run(call, MP_TIERED(mp_gelu_bwd_op)(&call->attrs), 2); }

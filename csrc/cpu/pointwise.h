@@ -23,6 +23,9 @@ typedef struct mp_pointwise {
 mp_status MP_TIERED(mp_pointwise_run_op)(mp_call *call, const mp_pointwise *op, int n_in);
 #define mp_pointwise_run MP_TIERED(mp_pointwise_run_op)
 
+/* gelu's gradient (activation.c): rows of gx from rows of gy and x. */
+const mp_pointwise *MP_TIERED(mp_gelu_bwd_op)(const mp_attrs *attrs);
+
 enum { MP_GRAIN_LIGHT = 1 << 16, MP_GRAIN_HEAVY = 1 << 14, MP_GRAIN_LIBM = 1 << 12 };
 
 /* Defines row functions: `real` is the type, A, B and C the elements, Y what y has. */

@@ -162,30 +162,78 @@ mp_status mp_infer_linear(mp_call *call) {
     return MP_OK;
 }
 
-/* gy and x as matrices of one row per element of the leading axes: gx = gy weight, gw = gy^T x, gb
- * = the sum of gy's rows. */
-mp_status mp_vjp_linear(mp_backward *b) {
-    mp_chain c;
-    mp_chain_begin(&c, b);
+/* x, weight, bias -> y = gelu(z), and hidden z = linear(x, weight, bias). */
+mp_status mp_infer_linear_gelu(mp_call *call) {
+    MP_TRY(mp_infer_linear(call));
+    call->spec[1] = call->spec[0];
+    call->work += 5.0 * (double)mp_spec_size(&call->spec[0]);
+    return MP_OK;
+}
+
+/* gy and z of one shape, floating -> gz in z's dtype, and its sum over all axes but the last. */
+mp_status mp_infer_linear_gelu_bwd(mp_call *call) {
+    const mp_array *gy = call->in[0], *z = call->in[1];
+    MP_TRY(mp_rule_want_float(gy, "gy"));
+    MP_TRY(mp_rule_want_float(z, "z"));
+    MP_TRY(mp_rule_want_shape(gy, "gy", z->ndim, z->shape));
+    if (z->ndim == 0) return mp_fail(MP_ERR_VALUE, "z has 0 dimensions, at least 1 is wanted");
+    call->spec[0] = mp_spec_of(z);
+    mp_rule_spec(call, 1, mp_rule_accumulator(z), 1, z->shape + z->ndim - 1);
+    call->work = 6.0 * (double)z->size;
+    return MP_OK;
+}
+
+/* Gives the inputs of a linear their gradients: with the gradient at its result and x as matrices
+ * of one row per element of the leading axes, gx = gy weight, gw = gy^T x, gb = the sum of gy's
+ * rows, unless it is there already. */
+static void give_linear(mp_chain *c, mp_array *at_result, mp_array *gbias) {
+    mp_backward *b = c->b;
     const mp_spec *x = &b->in_spec[0];
     int64_t k = x->shape[x->ndim - 1], n = b->in_spec[1].shape[0], rows = 1;
     for (int i = 0; i < x->ndim - 1; i++) rows *= x->shape[i];
     int64_t flat_y[2] = {rows, n}, flat_x[2] = {rows, k};
-    mp_array *gy = x->ndim == 2 ? b->gy[0] : mp_chain_reshape(&c, b->gy[0], 2, flat_y);
+    mp_array *gy = x->ndim == 2 ? at_result : mp_chain_reshape(c, at_result, 2, flat_y);
     if (b->need[0]) {
-        mp_array *gx = product(&c, 0, gy, b->in[1]);
-        mp_chain_give(&c, 0, x->ndim == 2 ? gx : mp_chain_reshape(&c, gx, x->ndim, x->shape));
+        mp_array *gx = product(c, 0, gy, b->in[1]);
+        mp_chain_give(c, 0, x->ndim == 2 ? gx : mp_chain_reshape(c, gx, x->ndim, x->shape));
     }
     if (b->need[1]) {
-        mp_array *flat = x->ndim == 2 ? b->in[0] : mp_chain_reshape(&c, b->in[0], 2, flat_x);
-        mp_chain_give(&c, 1, product(&c, 1, mp_chain_transpose(&c, gy), flat));
+        mp_array *flat = x->ndim == 2 ? b->in[0] : mp_chain_reshape(c, b->in[0], 2, flat_x);
+        mp_chain_give(c, 1, product(c, 1, mp_chain_transpose(c, gy), flat));
     }
-    if (b->need[2] && c.status == MP_OK) {
+    if (gbias) {
+        mp_chain_give(c, 2, gbias);
+    } else if (b->need[2] && c->status == MP_OK) {
         mp_attrs attrs = mp_attrs_new();
         attrs.dtype = b->grad_dtype[2];
         attrs.n_ints = 1;
         attrs.ints[0] = 0;
-        mp_chain_give(&c, 2, mp_chain1(&c, MP_OP_sum, gy, &attrs));
+        mp_chain_give(c, 2, mp_chain1(c, MP_OP_sum, gy, &attrs));
     }
+}
+
+mp_status mp_vjp_linear(mp_backward *b) {
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    give_linear(&c, b->gy[0], NULL);
+    return mp_chain_end(&c);
+}
+
+/* gz = gy gelu'(z). Where it is to have gradients itself, z is made again: what is kept has no
+ * place in the graph. */
+mp_status mp_vjp_linear_gelu(mp_backward *b) {
+    mp_array *gy = b->gy[0], *z = b->out[1], *pair[MP_MAX_OUT] = {NULL};
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    if (mp_grad_enabled() || !b->need[2]) {
+        if (mp_grad_enabled())
+            z = mp_chain3(&c, MP_OP_linear, b->in[0], b->in[1], b->in[2], b->attrs);
+        pair[0] = mp_array_ref(mp_chain2(&c, MP_OP_gelu_bwd, gy, z, b->attrs));
+    } else {
+        mp_array *in[2] = {gy, z};
+        c.status = mp_op_call(MP_OP_linear_gelu_bwd, 2, in, b->attrs, pair);
+    }
+    if (c.status == MP_OK) give_linear(&c, pair[0], pair[1]);
+    for (int k = 0; k < 2; k++) mp_array_unref(pair[k]);
     return mp_chain_end(&c);
 }

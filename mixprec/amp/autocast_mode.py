@@ -182,7 +182,7 @@ def autocast_table(device_type: str = "cpu") -> AutocastTable:
     >>> with mp.autocast(preset="torch", fp32={"softmax"}):
     ...     print(mp.autocast_table())
     autocast on cpu: on, lower = bfloat16; preset torch
-    lower    linear matmul
+    lower    linear linear_gelu matmul
     fp32     ... softmax
     ...
     """

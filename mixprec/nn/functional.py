@@ -34,6 +34,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "linear_gelu",
     "log_softmax",
     "mse_loss",
     "nll_loss",
@@ -191,6 +192,41 @@ def _dim(op: str, dim: int | None) -> int:
 
 
 # ---- layers ----
+
+
+def linear_gelu(
+    input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, approximate: str = "none"
+) -> ndarray:
+    """``gelu(linear(input, weight, bias), approximate)``: the first half of a transformer's MLP.
+
+    Parameters
+    ----------
+    input : array_like
+        (..., K).
+    weight : array_like
+        (N, K).
+    bias : array_like, optional
+        (N,).
+    approximate : {"none", "tanh"}
+        The exact form by erf, or the one by tanh.
+
+    Returns
+    -------
+    ndarray
+        (..., N), in the dtype that input and weight promote to.
+
+    Notes
+    -----
+    Backward makes the gradient of the bias in the pass that makes that of the product's result.
+
+    Examples
+    --------
+    >>> F.linear_gelu(mp.array([[1.0, 2.0]]), mp.array([[1.0, 1.0]]), mp.array([-3.0]))
+    array([[0.]])
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"linear_gelu: approximate is {approximate!r}, must be 'none' or 'tanh'")
+    return _core.linear_gelu(input, weight, bias, approximate == "tanh")
 
 
 def dropout(
