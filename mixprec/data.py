@@ -238,7 +238,8 @@ def batches(
     progress : bool or str
         Shows a tqdm bar, under this name if it is a str.
     device : str, optional
-        Where the batches go. None leaves them where the arrays are.
+        Where the batches go. None leaves them where the arrays are. To a GPU they are copied on a
+        stream of their own, beside the work of the consumer, who does not wait.
 
     Returns
     -------
