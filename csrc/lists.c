@@ -297,12 +297,26 @@ mp_status mp_optim_step(mp_list list, const mp_optim *o) {
     return status;
 }
 
-mp_status mp_scaler_update(mp_array *state, const mp_list_call *hyper) {
-    if (state->dtype != MP_FLOAT32 || state->size != 8 || !state->contiguous)
-        return mp_fail(MP_ERR_VALUE, "scaler_update: the state is not 8 float32 values");
+static mp_status check_float32(const char *name, const mp_array *a, int64_t size,
+                               mp_device device) {
+    if (!a || (a->dtype == MP_FLOAT32 && a->contiguous && a->size == size &&
+               mp_array_device(a) == device))
+        return MP_OK;
+    return mp_fail(MP_ERR_VALUE, "scaler_update: the %s is not %lld float32 values on %s", name,
+                   (long long)size, mp_device_name(device));
+}
+
+mp_status mp_scaler_update(mp_array *state, mp_array *stats, mp_array *scale_after,
+                           const mp_list_call *hyper) {
     mp_list_call call = *hyper;
     call.list = MP_LIST_scaler_update;
     call.device = mp_array_device(state);
+    MP_TRY(check_float32("state", state, 8, call.device));
+    MP_TRY(check_float32("stats", stats, 4, call.device));
+    MP_TRY(check_float32("scale", scale_after, 1, call.device));
+    note_use(call.device, 3, (mp_array *[]){state, stats, scale_after});
+    call.stats = stats ? mp_data(stats) : NULL;
+    call.scale_after = scale_after ? mp_data(scale_after) : NULL;
     call.n = 0;
     call.scaler = mp_data(state);
     MP_TRY(mp_list_run(&call));

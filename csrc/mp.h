@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 #define MP_ABI                                                                                     \
-    4 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
+    5 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4 /* outputs of one op, hidden ones included */
 #define MP_MAX_INTS                                                                                \
@@ -642,9 +642,10 @@ typedef struct mp_list_call {
     mp_device device;
     int64_t n;
     const mp_list_item *items;
-    mp_stats *stats;   /* device memory or NULL */
-    mp_scaler *scaler; /* scaler_update only */
-    double *count;     /* count only */
+    mp_stats *stats;    /* device memory or NULL */
+    mp_scaler *scaler;  /* scaler_update only */
+    float *scale_after; /* scaler_update: what the scale is then, or NULL */
+    double *count;      /* count only */
     mp_schedule schedule;
     const double *rate; /* device memory: stands for lr; or NULL */
     double lr, beta1, beta2, eps, weight_decay, momentum, dampening, max_norm;
@@ -699,7 +700,10 @@ typedef struct mp_optim {
 } mp_optim;
 mp_status mp_optim_unscale(const mp_optim *o); /* hyper.max_norm, hyper.write; fills stats */
 mp_status mp_optim_step(mp_list list, const mp_optim *o); /* MP_LIST_sgd, MP_LIST_adam */
-mp_status mp_scaler_update(mp_array *state, const mp_list_call *hyper);
+/* stats: of a step that state has not heard of yet, or NULL. scale_after: a float32 that gets the
+ * new scale, or NULL. */
+mp_status mp_scaler_update(mp_array *state, mp_array *stats, mp_array *scale_after,
+                           const mp_list_call *hyper);
 /* count += 1 unless stats say that inf was found. */
 mp_status mp_optim_count(mp_array *count, mp_array *stats);
 /* Writes `rates` (n of them) into row `row` of the table, then goes on as mp_schedule says. Arrays

@@ -694,6 +694,8 @@ def optim_schedule(
 ) -> ndarray: ...
 def scaler_update(
     state: ndarray,
+    stats: ndarray | None,
+    scale_after: ndarray | None,
     growth_factor: float,
     backoff_factor: float,
     growth_interval: float,

@@ -186,8 +186,10 @@ MP_LIST_KERNEL(sgd) { return update(call); }
 MP_LIST_KERNEL(adam) { return update(call); }
 
 MP_LIST_KERNEL(scaler_update) {
+    if (skipped(call)) call->scaler->found_inf = 1;
     mp_scaler_law(call->scaler, call->growth_factor, call->backoff_factor, call->growth_interval,
                   call->min_scale, call->max_scale, call->hysteresis);
+    if (call->scale_after) *call->scale_after = call->scaler->scale;
     return MP_OK;
 }
 

@@ -128,14 +128,30 @@ const char *mp_cuda_op_name(mp_op op) { return op_names[op]; }
 
 /* ---- copies ---- */
 
+/* Within a device, or from one to another: then on the target's stream, after what the source's has
+ * now, and before what that gets later. */
+static mp_status copy_devices(mp_device device, void *dst, const void *src, size_t bytes) {
+    struct cudaPointerAttributes found;
+    mp_cuda_place place, source;
+    MP_CUDA_TRY(cudaPointerGetAttributes(&found, src));
+    mp_device from = (mp_device)(found.device + 1);
+    MP_TRY(mp_cuda_enter(from, &source));
+    MP_TRY(mp_cuda_enter(device, &place));
+    if (from != device) MP_TRY(mp_cuda_stream_order(from, NULL, place.stream, true));
+    MP_TRY(mp_cuda_enter(device, &place));
+    MP_CUDA_TRY(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, place.stream));
+    if (from != device) MP_TRY(mp_cuda_stream_order(device, NULL, source.stream, true));
+    return MP_OK;
+}
+
 static mp_status copy(mp_device device, void *dst, const void *src, size_t bytes, bool to_host,
                       bool from_host, bool wait) {
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(device, &place));
     if (bytes && from_host) MP_TRY(mp_cuda_copy_staged(&place, dst, src, bytes));
-    else if (bytes)
-        MP_CUDA_TRY(cudaMemcpyAsync(
-            dst, src, bytes, to_host ? cudaMemcpyDeviceToHost : cudaMemcpyDefault, place.stream));
+    else if (bytes && to_host)
+        MP_CUDA_TRY(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, place.stream));
+    else if (bytes) MP_TRY(copy_devices(device, dst, src, bytes));
     return wait || wait_each ? mp_cuda_stream_wait(place.lane) : MP_OK;
 }
 

@@ -190,17 +190,20 @@ extern "C" mp_status mp_cuda_list_unscale(const mp_list_call *call) {
 
 /* ---- the scaler ---- */
 
-__global__ void scaler_update(mp_scaler *scaler, double growth, double backoff, double interval,
-                              double min_scale, double max_scale, double hysteresis) {
+__global__ void scaler_update(mp_scaler *scaler, const mp_stats *stats, float *scale_after,
+                              double growth, double backoff, double interval, double min_scale,
+                              double max_scale, double hysteresis) {
+    if (stats && stats->found_inf != 0) scaler->found_inf = 1;
     mp_scaler_law(scaler, growth, backoff, interval, min_scale, max_scale, hysteresis);
+    if (scale_after) *scale_after = scaler->scale;
 }
 
 extern "C" mp_status mp_cuda_list_scaler_update(const mp_list_call *call) {
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(call->device, &place));
-    scaler_update<<<1, 1, 0, place.stream>>>(call->scaler, call->growth_factor,
-                                             call->backoff_factor, call->growth_interval,
-                                             call->min_scale, call->max_scale, call->hysteresis);
+    scaler_update<<<1, 1, 0, place.stream>>>(
+        call->scaler, call->stats, call->scale_after, call->growth_factor, call->backoff_factor,
+        call->growth_interval, call->min_scale, call->max_scale, call->hysteresis);
     return MP_CUDA_LAUNCHED();
 }
 

@@ -303,28 +303,41 @@ static PyObject *optim_schedule(PyObject *module, PyObject *const *args, Py_ssiz
 
 /* ---- scaler ---- */
 
-PyDoc_STRVAR(scaler_update_doc, "scaler_update(state, growth_factor, backoff_factor, "
-                                "growth_interval, min_scale, max_scale, hysteresis, /)\n--\n\n"
-                                "Moves the scale by what was found since the last update.\n\n"
-                                "Parameters\n----------\nstate : ndarray\n    8 float32: scale, "
-                                "growth tracker, found inf, hysteresis left, steps skipped and "
-                                "taken.\ngrowth_factor, backoff_factor, growth_interval, "
-                                "min_scale, max_scale, hysteresis : float\n    The law.");
+/* An array, borrowed, or NULL for None. */
+static int optional_array(const char *op, const char *name, PyObject *object, mp_array **out) {
+    *out = NULL;
+    return object == Py_None ? 0 : mp_py_want_array(op, name, object, out);
+}
+
+PyDoc_STRVAR(
+    scaler_update_doc,
+    "scaler_update(state, stats, scale_after, growth_factor, "
+    "backoff_factor, growth_interval, min_scale, max_scale, "
+    "hysteresis, /)\n--\n\n"
+    "Moves the scale by what was found since the last update.\n\n"
+    "Parameters\n----------\nstate : ndarray\n    8 float32: scale, "
+    "growth tracker, found inf, hysteresis left, steps skipped and "
+    "taken.\nstats : ndarray or None\n    Of a step that the state "
+    "has not heard of yet.\nscale_after : ndarray or None\n    A "
+    "float32 that gets the scale as it is then.\ngrowth_factor, backoff_factor, growth_interval, "
+    "min_scale, max_scale, hysteresis : float\n    The law.");
 static PyObject *scaler_update(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     static const char *const op = "scaler_update";
     static const char *const names[] = {"growth_factor", "backoff_factor", "growth_interval",
                                         "min_scale",     "max_scale",      "hysteresis"};
     (void)module;
-    mp_array *state;
+    mp_array *state, *stats, *scale_after;
     mp_list_call hyper;
     memset(&hyper, 0, sizeof hyper);
     double *const to[] = {&hyper.growth_factor, &hyper.backoff_factor, &hyper.growth_interval,
                           &hyper.min_scale,     &hyper.max_scale,      &hyper.hysteresis};
-    if (mp_py_count(op, n, 7) < 0 || mp_py_want_array(op, "state", args[0], &state) < 0 ||
-        read_numbers(op, args + 1, 6, names, to) < 0)
+    if (mp_py_count(op, n, 9) < 0 || mp_py_want_array(op, "state", args[0], &state) < 0 ||
+        read_numbers(op, args + 3, 6, names, to) < 0 ||
+        optional_array(op, "stats", args[1], &stats) < 0 ||
+        optional_array(op, "scale_after", args[2], &scale_after) < 0)
         return NULL;
     state = mp_py_array_of(args[0]); /* a number's __float__ may be Python code */
-    mp_status status = mp_scaler_update(state, &hyper);
+    mp_status status = mp_scaler_update(state, stats, scale_after, &hyper);
     return status == MP_OK ? Py_NewRef(Py_None) : mp_py_raise(status);
 }
 

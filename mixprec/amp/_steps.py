@@ -125,7 +125,7 @@ def device_of(params: list[Any], default: str) -> str:
 
 
 def new_stats(params: list[Any]) -> Any:
-    return _core.full((4,), "float32", device_of(params, "cpu"), 0.0)
+    return _core.empty((4,), "float32", device_of(params, "cpu"))
 
 
 def require_gradients(entry: PerOptimizer) -> None:

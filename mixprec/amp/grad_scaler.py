@@ -269,9 +269,10 @@ class GradScaler:
         """Finds inf, NaN and the norm of the gradients; with `write` they are unscaled too."""
         if scale is not None:
             self._undo_other_steps(entry, scale)
-        entry.stats = new_stats(entry.params)
+        stats = new_stats(entry.params)
         limit = math.inf if max_norm is None else max_norm
-        _core.optim_unscale(entry.params, entry.stats, scale, limit, write)
+        _core.optim_unscale(entry.params, stats, scale, limit, write)
+        entry.stats = stats
 
     def _undo_other_steps(self, entry: PerOptimizer, scale: Any) -> None:
         """Brings back the scale of gradients that another optimizer's step has unscaled already."""
@@ -383,9 +384,13 @@ class GradScaler:
         if new_scale is not None:
             self._change_state(_SCALE, self._bounded("new_scale", as_number(new_scale)))
         else:
-            self._collect()
+            stats, after = self._collect(), None
+            if self._device != "cpu":
+                after = _core.empty((), "float32", self._device)
             _core.scaler_update(
                 self._state,
+                stats,
+                after,
                 self._growth_factor,
                 self._backoff_factor,
                 self._growth_interval,
@@ -393,27 +398,32 @@ class GradScaler:
                 self._max_scale,
                 self._hysteresis,
             )
-            self._look()
+            self._look(after)
         self._per_optimizer.clear()
 
-    def _collect(self) -> None:
-        """Brings found_inf of every optimizer together in the state."""
+    def _collect(self) -> Any:
+        """Brings found_inf of every optimizer together in the state, but for a single one's stats
+        on the scaler's device: these are the result.
+        """
         checked = [e.stats for e in self._per_optimizer.values() if e.stats is not None]
         if not checked:
             raise RuntimeError(
                 "GradScaler.update: no inf checks were recorded since the last update(); call "
                 "step() or unscale_() before it"
             )
+        if len(checked) == 1 and checked[0].device == self._device:
+            return checked[0]
         for stats in checked:
             if str(stats.device) == self._device != "cpu":
                 _core.call_into("maximum", self._found, (self._found, stats[:1]), ())
             elif stats.tolist()[0]:
                 self._state[_FOUND] = 1.0
+        return None
 
-    def _look(self) -> None:
-        """After an update: see what came of it, on a GPU some updates later."""
+    def _look(self, after: Any) -> None:
+        """After an update: see what came of it, on a GPU, where `after` is the scale, later."""
         if self._device != "cpu":
-            self._snapshots.clear()
+            self._snapshots = {self._device: after}
             self._look_later()
             return
         values = self._read_state()
