@@ -183,8 +183,10 @@ mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *
     a->dtype = (int8_t)dtype;
     a->ndim = (int8_t)ndim;
     a->offset = offset;
-    memcpy(a->shape, shape, (size_t)ndim * sizeof *shape);
-    memcpy(a->strides, strides, (size_t)ndim * sizeof *strides);
+    for (int i = 0; i < ndim; i++) { /* no memcpy: without dimensions both may be NULL */
+        a->shape[i] = shape[i];
+        a->strides[i] = strides[i];
+    }
     measure(a);
     *out = a;
     return MP_OK;

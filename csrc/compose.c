@@ -1,9 +1,7 @@
-/* Short forms of mp_op_call, for gradient rules and the tape. They are recorded like any other op.
- */
+/* Short forms of mp_op_call, for gradient rules and the tape, recorded like any other op. */
 #include "mp.h"
 
 #include <stdatomic.h>
-#include <string.h>
 
 mp_status mp_op1(mp_op op, mp_array *x, const mp_attrs *attrs, mp_array **y) {
     mp_array *out[MP_MAX_OUT];
@@ -41,7 +39,7 @@ mp_status mp_cast(mp_array *x, mp_dtype dtype, mp_array **y) {
 static mp_attrs with_ints(int n, const int64_t *ints) {
     mp_attrs attrs = mp_attrs_new();
     attrs.n_ints = (uint8_t)n;
-    memcpy(attrs.ints, ints, (size_t)n * sizeof *ints);
+    for (int i = 0; i < n; i++) attrs.ints[i] = ints[i];
     return attrs;
 }
 

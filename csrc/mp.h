@@ -21,23 +21,18 @@ extern "C" {
 #endif
 
 #ifdef __CUDACC__
-#define MP_HOST_DEVICE                                                                             \
-    __host__ __device__ /* inline functions that kernels of every device share                     \
-                         */
+#define MP_HOST_DEVICE __host__ __device__ /* inline functions that every device's kernels use */
 #else
 #define MP_HOST_DEVICE
 #endif
 
-#define MP_ABI                                                                                     \
-    5 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
+/* of mp_backend and everything it reaches; checked when a backend library is loaded */
+#define MP_ABI 5
 #define MP_MAX_DIMS 8
-#define MP_MAX_OUT 4 /* outputs of one op, hidden ones included */
-#define MP_MAX_INTS                                                                                \
-    24 /* integers in one list attribute: the starts, steps and shape of a slice                   \
-        */
+#define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
+#define MP_MAX_INTS 24 /* integers in one list attribute: starts, steps and shape of a slice */
 
-/* ---- status.c: errors are a code and a thread-local text of the form "op: fact, with numbers"
- * ---- */
+/* ---- status.c: an error is a code and a thread-local text "op: fact, with numbers" ---- */
 
 typedef enum mp_status {
     MP_OK,
@@ -140,15 +135,15 @@ struct mp_storage {
     void *data;
     size_t bytes;
     MP_ATOMIC(uint64_t) version; /* raised by every in-place write */
-    MP_ATOMIC(int32_t)
-    exports; /* writable views living outside of mixprec (NumPy, buffer, DLPack) */
+    /* writable views living outside of mixprec (NumPy, buffer, DLPack) */
+    MP_ATOMIC(int32_t) exports;
     MP_ATOMIC(bool) export_ended; /* one has died since a shadow was last made of this storage */
     void *home;              /* of the backend: in whose order the memory is reused (a stream) */
     MP_ATOMIC(void *) guest; /* of the backend: who else has used it, MP_MANY_GUESTS for several */
-    mp_array
-        *pending; /* a float32 0-d factor not yet multiplied in, or NULL: see mp_storage_settle */
-    void (*release)(
-        void *owner); /* for memory that somebody else owns; NULL: the backend frees it */
+    /* a float32 0-d factor not yet multiplied in, or NULL: see mp_storage_settle */
+    mp_array *pending;
+    /* for memory that somebody else owns; NULL: the backend frees it */
+    void (*release)(void *owner);
     void *owner;
 };
 
@@ -232,8 +227,7 @@ mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *
 mp_status mp_array_detach(mp_array *a, mp_array **out);
 /* `a` itself if contiguous, else a recorded-free copy. */
 mp_status mp_array_contiguous(mp_array *a, mp_array **out);
-/* The same elements on another device (not recorded; waits for the copy when it ends on the CPU).
- */
+/* The same elements on another device (not recorded; waits for a copy that ends on the CPU). */
 mp_status mp_array_to_device(mp_array *a, mp_device device, mp_array **out);
 mp_array *mp_array_ref(mp_array *a);
 void mp_array_unref(mp_array *a);
@@ -326,11 +320,11 @@ extern const mp_attr_row mp_attr_rows[];
 extern const int mp_attr_count;
 
 typedef enum mp_policy {
-    MP_KEEP,    /* input dtype in and out */
-    MP_LOWER,   /* inputs to the autocast dtype */
-    MP_FP32,    /* narrow results become float32; inputs are read as they are */
-    MP_PROMOTE, /* widest input, which is what an op without a policy does too: named for the table
-                 */
+    MP_KEEP,  /* input dtype in and out */
+    MP_LOWER, /* inputs to the autocast dtype */
+    MP_FP32,  /* narrow results become float32; inputs are read as they are */
+    /* widest input, which is what an op without a policy does too: named for the table */
+    MP_PROMOTE,
 } mp_policy;
 
 typedef enum mp_preset {
@@ -376,8 +370,8 @@ typedef struct mp_backward {
     mp_array **gy; /* NULL where no gradient came */
     const bool *need;
     mp_array **gx; /* takes what the rule writes */
-    mp_array *
-        *scale; /* the loss scale of this run (0-d float32), NULL until a `scale` node was passed */
+    /* the loss scale of this run (0-d float32), NULL until a `scale` node was passed */
+    mp_array **scale;
 } mp_backward;
 typedef mp_status (*mp_vjp_fn)(mp_backward *b);
 
@@ -597,14 +591,13 @@ typedef enum mp_list {
     MP_LIST_COUNT
 } mp_list;
 
-/* One tensor of a list op; every pointer is contiguous over `size` elements (or NULL where absent).
- */
+/* One tensor of a list op; every pointer is contiguous over `size` elements, NULL where absent. */
 typedef struct mp_list_item {
     int64_t size;
     void *param, *grad, *shadow;
     float *master; /* float32 master of a 16-bit param */
-    void *m,
-        *v; /* first and second moment, momentum buffer: float32, or float64 for a float64 param */
+    /* first and second moment, momentum buffer: float32, or float64 for a float64 param */
+    void *m, *v;
     float *step;        /* one float: steps taken */
     const float *scale; /* the loss scale in grad; NULL: none */
     int8_t param_dtype, grad_dtype, shadow_dtype;

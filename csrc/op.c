@@ -1,6 +1,5 @@
 /* The op table and the one way to run an op: cast (autocast), infer, kernel, record. Kernels are
- * called here and nowhere else; what the ops do is in ops/ (rules) and in the backends (kernels).
- */
+ * called here and nowhere else; what ops do is in ops/ (rules) and in the backends (kernels). */
 #include "mp.h"
 
 #include <pthread.h>

@@ -11,8 +11,8 @@ enum {
     LONG_LANE = 256,
     MOST_K = 4096, /* where c is narrow, sums of a longer K go through memory */
 };
-static const double parallel_work =
-    50e3; /* nanoseconds below which threads cost more than they save */
+/* nanoseconds below which threads cost more than they save */
+static const double parallel_work = 50e3;
 
 /* Whether the large operand is used too few times to be worth packing: fewer still unless its lanes
  * are long and dense. */

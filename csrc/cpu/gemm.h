@@ -15,8 +15,8 @@ typedef struct mp_gemm {
     const void *a, *b, *bias; /* bias: n elements, or NULL */
     void *c;                  /* overwritten; rows are contiguous */
     mp_dtype a_dtype, b_dtype, c_dtype, bias_dtype;
-    int64_t a_row, a_col, b_row, b_col, c_row,
-        bias_step; /* strides in elements; may be 0, and negative but for c */
+    /* strides in elements; may be 0, and negative but for c */
+    int64_t a_row, a_col, b_row, b_col, c_row, bias_step;
     bool wide;
 } mp_gemm;
 

@@ -15,8 +15,8 @@ enum {
 typedef struct index_job {
     int64_t outer, extent, inner, count; /* count: of indices */
     int64_t *index;                      /* of each position; -1: left out */
-    const int64_t *start,
-        *order; /* positions whose index is i: order[start[i]] .. order[start[i + 1] - 1] */
+    /* positions whose index is i: order[start[i]] .. order[start[i + 1] - 1] */
+    const int64_t *start, *order;
     const mp_array *from, *to;
     mp_status status;
 } index_job;
