@@ -16,7 +16,6 @@ from mixprec import _core
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WARM_UP = 0.25  # of the rounds: caches, pools and the allocator find their size
 ROOM = 512 * 1024  # bytes of resident memory that may come and go by themselves
-ATTEMPTS = 3  # a leak shows in each, an arena that Python's allocator takes (1 MiB) in one
 
 
 def check(name: str, work: Callable[[], object], rounds: int) -> None:
