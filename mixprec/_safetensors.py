@@ -6,8 +6,10 @@ import contextlib
 import json
 import math
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -40,12 +42,17 @@ _HEADER_LIMIT = 100_000_000  # bytes, as the format says
 
 
 def write(path: str, tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Any) -> None:
-    """Writes contiguous arrays to a temporary file beside `path`, syncs and renames it."""
-    from safetensors import TensorSpec, serialize_file
+    """Writes contiguous arrays to a temporary file beside `path`, syncs and renames it.
+
+    A file that was there keeps its mode; what killed processes have left of it goes.
+    """
+    from safetensors import SafetensorError, TensorSpec, serialize_file
 
     path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f"save: {path} is not a regular file")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise FileNotFoundError(f"save: {path}: there is no folder {os.path.dirname(path)}")
     specs = {
         name: TensorSpec(
             dtype=array.dtype.name,
@@ -56,20 +63,45 @@ def write(path: str, tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Any)
         for name, array in tensors.items()
     }
     folder, base = os.path.split(path)
+    _sweep(folder, base)
     temporary = os.path.join(folder, f".{base}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
         mode = stat.S_IMODE(os.fstat(fd).st_mode)  # what the umask leaves; serialize_file makes 600
         os.close(fd)
+        with contextlib.suppress(FileNotFoundError):
+            mode = stat.S_IMODE(os.stat(path).st_mode)
         serialize_file(specs, temporary, metadata)
         os.chmod(temporary, mode)
         _sync(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, SafetensorError):  # the disk is full, say
+            raise OSError(f"save: {path}: {error}") from None
         raise
     _sync(folder)
+
+
+def _sweep(folder: str, base: str) -> None:
+    """Removes temporary files for `base` whose process on this machine is gone, an hour old."""
+    for name in os.listdir(folder):
+        found = re.fullmatch(rf"\.{re.escape(base)}\.(\d+)\.[0-9a-f]{{8}}\.tmp", name)
+        file = os.path.join(folder, name)
+        with contextlib.suppress(OSError):
+            if found and time.time() - os.stat(file).st_mtime > 3600 and not _is_alive(found[1]):
+                os.unlink(file)
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
 
 
 def _sync(path: str) -> None:

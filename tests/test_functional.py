@@ -262,3 +262,26 @@ def test_star_import_hides_nothing():
     assert not [n for n in names if hasattr(builtins, n) and not n.startswith("__")]
     assert names["array"] is mp.array
     assert all(hasattr(mp, name) for name in mp.__all__)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 3e-4, 1e3])
+def test_std_of_float16(scale):
+    """Its variance does not fit in float16; the deviation does."""
+    x = (np.random.default_rng(0).normal(size=1000) * scale).astype(np.float16)
+    got = mp.std(mp.array(x))
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got.item(), x.astype(np.float64).std(), rtol=2e-3)
+
+
+def test_std_of_a_constant_has_no_gradient():
+    x = mp.array([[1.0, 1.0], [1.0, 3.0]]).requires_grad_()
+    mp.std(x, axis=1).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [[0, 0], [-0.5, 0.5]])
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
+def test_losses_warn_where_pairs_are_broadcast(name):
+    loss = getattr(mp.nn.functional, name)
+    with pytest.warns(UserWarning, match=rf"{name}: input has shape \(4, 1\), target \(4,\)"):
+        loss(mp.ones((4, 1)), mp.ones(4))
+    loss(mp.ones(4), 1.0)

@@ -784,3 +784,20 @@ def test_calibration_does_not_warn():
     for factor in [INF] * 16 + [1.0] + [INF] * 19 + [1.0]:
         iterate(scaler, opt, p, factor)
     assert scaler.skipped_steps == 35
+
+
+def test_an_override_with_torchs_parameters():
+    """PyTorch calls _unscale_grads_(optimizer, inv_scale, found_inf, allow_fp16)."""
+    seen = []
+
+    class Scaler(mp.GradScaler):
+        def _unscale_grads_(self, optimizer, inv_scale, found_inf, allow_fp16):
+            seen.append((float(inv_scale), float(found_inf), allow_fp16))
+            super()._unscale_grads_(optimizer, inv_scale, found_inf, allow_fp16)
+
+    model = nn.Linear(2, 1)
+    opt, scaler = optim.SGD(model.parameters(), lr=0.1), Scaler(init_scale=8.0)
+    scaler.scale(model(mp.ones((1, 2))).sum()).backward()
+    scaler.step(opt)
+    assert seen == [(0.125, 0.0, False)]
+    np.testing.assert_allclose(model.weight.grad.numpy(), 1.0)

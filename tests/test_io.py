@@ -541,3 +541,25 @@ def test_no_pickle():
 
     for module in (io, _safetensors):
         assert "import pickle" not in inspect.getsource(module)
+
+
+def test_a_file_keeps_its_mode(tmp_path):
+    path = tmp_path / "private.safetensors"
+    mp.save(path, a=mp.ones(1))
+    path.chmod(0o600)
+    mp.save(path, a=mp.ones(2))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_killed_save_has_left_goes(tmp_path):
+    old, new = (tmp_path / f".run.2147483646.0123456{n}.tmp" for n in (7, 8))
+    for left in (old, new):
+        left.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    mp.save(tmp_path / "run", a=mp.ones(1))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [new.name, "run"]
+
+
+def test_save_into_a_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"save: .*there is no folder"):
+        mp.save(tmp_path / "nowhere" / "run", a=mp.ones(1))

@@ -180,8 +180,9 @@ def test_thread_count_from_the_environment():
     code = "import mixprec; print(mixprec._core.get_num_threads())"
     assert run_python(code, env={"MIXPREC_NUM_THREADS": "3", "OMP_NUM_THREADS": "2"}) == "3\n"
     assert run_python(code, env={"MIXPREC_NUM_THREADS": "", "OMP_NUM_THREADS": "2"}) == "2\n"
-    for bad in ("0", "-1", "many"):
-        assert int(run_python(code, env={"MIXPREC_NUM_THREADS": bad})) >= 1
+    for bad in ("0", "-1", "many", "1.5", "99999"):
+        with pytest.raises(AssertionError, match=f'MIXPREC_NUM_THREADS is "{bad}", 1 to 512'):
+            run_python(code, env={"MIXPREC_NUM_THREADS": bad})
 
 
 def test_hooks_from_threads():

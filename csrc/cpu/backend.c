@@ -141,7 +141,8 @@ static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 mp_status mp_cpu_backend(const mp_backend **out) {
     pthread_mutex_lock(&making);
     if (made != MP_OK) {
-        made = choose_tier(&tier);
+        made = mp_check_threads();
+        if (made == MP_OK) made = choose_tier(&tier);
         if (made == MP_OK) tiers[tier].fill(backend.kernels, backend.lists);
     }
     mp_status status = made;

@@ -18,6 +18,9 @@ typedef void (*mp_parallel_fn)(void *ctx, int64_t begin, int64_t end);
  * Which thread runs a piece is open: results must depend on neither that nor on the grain. */
 void mp_parallel_for(int64_t n, int64_t grain, mp_parallel_fn fn, void *ctx);
 
+/* MP_ERR_VALUE if MIXPREC_NUM_THREADS is not a number of threads. */
+mp_status mp_check_threads(void);
+
 /* A buffer of the calling thread, at least `bytes` long, 64-byte aligned; NULL if there is no
  * memory. Valid until the thread asks for the same slot again. Kernels that call each other use
  * different slots. */

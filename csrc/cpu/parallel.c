@@ -37,6 +37,16 @@ static int threads_from(const char *variable) {
     return n < 1 ? 0 : n > MOST_THREADS ? MOST_THREADS : (int)n;
 }
 
+mp_status mp_check_threads(void) {
+    const char *text = getenv("MIXPREC_NUM_THREADS");
+    char *end;
+    if (!text || !*text) return MP_OK;
+    long n = strtol(text, &end, 10);
+    if (!*end && n >= 1 && n <= MOST_THREADS) return MP_OK;
+    return mp_fail(MP_ERR_VALUE, "cpu: MIXPREC_NUM_THREADS is \"%s\", 1 to %d are possible", text,
+                   MOST_THREADS);
+}
+
 static int threads_of_machine(void) {
     cpu_set_t *cpus = CPU_ALLOC(4096);
     size_t bytes = CPU_ALLOC_SIZE(4096);

@@ -73,7 +73,8 @@ class GradScaler:
     >>> if not result:
     ...     print("skipped because of", result.where)
 
-    Subclasses may override `update()` and `_unscale_grads_(optimizer, *unused)`, which is then
+    Subclasses may override `update()` and `_unscale_grads_(optimizer)`, also with PyTorch's
+    parameters (optimizer, inv_scale, found_inf, allow_fp16), which is then
     called once for each optimizer that is unscaled, while its gradients are still scaled; and may
     assign a number to `_scale`.
     """
@@ -255,7 +256,8 @@ class GradScaler:
 
     def _unscale(self, entry: PerOptimizer) -> None:
         entry.scale = self._scale_on(device_of(entry.params, self._device))
-        self._unscale_grads_(entry.optimizer)
+        more = _torch_arguments(type(self), entry.scale) if self._overrides_unscale() else ()
+        self._unscale_grads_(entry.optimizer, *more)
         if entry.stats is None:  # an override that left it at its own doing: check what it left
             self._check(entry, None, None, False)
         entry.stage = Stage.UNSCALED
@@ -586,3 +588,14 @@ class GradScaler:
             f"{type(self).__name__}(scale={self._scale:g}, growth_factor={self._growth_factor:g}, "
             f"backoff_factor={self._backoff_factor:g}, growth_interval={self._growth_interval})"
         )
+
+
+def _torch_arguments(cls: type, scale: Any) -> tuple[Any, ...]:
+    """What PyTorch hands to `_unscale_grads_` after the optimizer, if an override asks for it."""
+    import inspect
+
+    parameters = [*inspect.signature(cls._unscale_grads_).parameters.values()][2:]  # type: ignore[attr-defined]
+    required = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    inverse = _core.div(1.0, scale)
+    found = _core.full((), "float32", str(inverse.device), 0.0)
+    return (inverse, found, False)[: len(required)]

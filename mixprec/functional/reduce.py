@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from .. import _core
 from .._core import ndarray
+from .._dtypes import is_floating
 from .._typing import ArrayLike, Axis, DTypeLike
+from ..creation import asarray
 from ._axis import one_of
 
 __all__ = [
@@ -159,6 +161,9 @@ def std(
 ) -> ndarray:
     """The standard deviation of elements: the square root of `var`, whose parameters it takes.
 
+    The variance of 16-bit elements is float32 and is rounded with its root. Where it is 0 the
+    gradient is 0.
+
     Examples
     --------
     >>> mp.std(mp.array([1.0, 3.0])).item()
@@ -167,7 +172,13 @@ def std(
     if dim is not None:
         axis = one_of("std", axis, dim)
     ddof = ddof if correction is None else correction
-    return _core.sqrt(_core.var(x, axis, keepdims or keepdim, ddof))
+    x = asarray(x)
+    narrow = x.dtype.itemsize < 4 and is_floating(x.dtype)
+    variance = _core.var(x.astype("float32") if narrow else x, axis, keepdims or keepdim, ddof)
+    constant = _core.equal(variance, 0)
+    root = _core.sqrt(_core.where(constant, 1, variance))
+    deviation = _core.where(constant, 0, root)
+    return deviation.astype(x.dtype) if narrow else deviation
 
 
 def max(

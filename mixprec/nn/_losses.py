@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
+
 from .. import _core
 from .._core import ndarray
 from .._dtypes import is_floating
@@ -100,6 +104,18 @@ def nll_loss(
     return _core.nll_loss(input, target, weight, ignore_index, reduction)
 
 
+def _paired(name: str, loss: ndarray, input: ArrayLike, target: ArrayLike) -> ndarray:
+    """The loss, with a warning where shapes differ: (N, 1) beside (N,) makes N * N pairs."""
+    shapes = np.shape(input), np.shape(target)
+    if shapes[0] != shapes[1] and () not in shapes:
+        warnings.warn(
+            f"{name}: input has shape {shapes[0]}, target {shapes[1]}: they are broadcast, which "
+            "is rarely meant; reshape one of them",
+            stacklevel=3,
+        )
+    return loss
+
+
 def mse_loss(input: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> ndarray:
     """(input - target)**2.
 
@@ -120,7 +136,7 @@ def mse_loss(input: ArrayLike, target: ArrayLike, *, reduction: str = "mean") ->
     >>> F.mse_loss(mp.array([1.0, 3.0]), mp.array([1.0, 1.0])).item()
     2.0
     """
-    return _core.mse_loss(input, target, reduction)
+    return _paired("mse_loss", _core.mse_loss(input, target, reduction), input, target)
 
 
 def l1_loss(input: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> ndarray:
@@ -131,7 +147,7 @@ def l1_loss(input: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> 
     >>> F.l1_loss(mp.array([1.0, 3.0]), mp.array([1.0, 1.0])).item()
     1.0
     """
-    return _core.l1_loss(input, target, reduction)
+    return _paired("l1_loss", _core.l1_loss(input, target, reduction), input, target)
 
 
 def smooth_l1_loss(
@@ -162,7 +178,9 @@ def smooth_l1_loss(
     >>> F.smooth_l1_loss(mp.array([1.0, 4.0]), mp.array([0.0, 0.0]), reduction="none").tolist()
     [0.5, 3.5]
     """
-    return _core.smooth_l1_loss(input, target, beta, reduction)
+    return _paired(
+        "smooth_l1_loss", _core.smooth_l1_loss(input, target, beta, reduction), input, target
+    )
 
 
 def huber_loss(
@@ -193,7 +211,7 @@ def huber_loss(
     >>> F.huber_loss(mp.array([1.0, 4.0]), mp.array([0.0, 0.0]), delta=2.0, reduction="sum").item()
     6.5
     """
-    return _core.huber_loss(input, target, delta, reduction)
+    return _paired("huber_loss", _core.huber_loss(input, target, delta, reduction), input, target)
 
 
 def binary_cross_entropy_with_logits(
