@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import timeit
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ except ImportError:
     torch = None
 
 WINDOW = 0.04  # seconds, at least, of one window
-PAUSE = 0.05  # before it: the threads of a BLAS go on spinning for a while
 ROUNDS = 25
 CPUS = len(os.sched_getaffinity(0))
 THREADS = sorted({1, min(2, CPUS)})
@@ -86,7 +84,7 @@ def play(
     best = dict.fromkeys(timers, float("inf"))
 
     def measure(name: str) -> None:
-        time.sleep(PAUSE)
+        timers[name].timeit(calls[name] // 2)  # the one before spins on for some milliseconds
         best[name] = min(best[name], timers[name].timeit(calls[name]) / calls[name])
 
     first, *peers = timers
