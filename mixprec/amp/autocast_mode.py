@@ -6,7 +6,6 @@ region, asks about the one in force, and has the decorators of `mp.autograd.Func
 
 from __future__ import annotations
 
-import difflib
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -337,6 +336,8 @@ def _overrides(fp32: Iterable[str], lower: Iterable[str]) -> dict[str, int] | No
     for word, names, policy in (("fp32", fp32, _FP32), ("lower", lower, _LOWER)):
         for name in (names,) if isinstance(names, str) else names:
             if name not in _op_names():
+                import difflib
+
                 close = difflib.get_close_matches(str(name), _op_names())
                 hint = f"; close to it: {_listed(close)}" if close else ""
                 raise ValueError(f"autocast: {word} names {name!r}, which is not an op{hint}")
