@@ -17,14 +17,6 @@ mp_status mp_op2(mp_op op, mp_array *a, mp_array *b, const mp_attrs *attrs, mp_a
     return MP_OK;
 }
 
-mp_status mp_op3(mp_op op, mp_array *a, mp_array *b, mp_array *c, const mp_attrs *attrs,
-                 mp_array **y) {
-    mp_array *in[3] = {a, b, c}, *out[MP_MAX_OUT];
-    MP_TRY(mp_op_call(op, 3, in, attrs, out));
-    *y = out[0];
-    return MP_OK;
-}
-
 mp_status mp_cast(mp_array *x, mp_dtype dtype, mp_array **y) {
     if (x->dtype == (int8_t)dtype) {
         *y = mp_array_ref(x);

@@ -83,21 +83,6 @@ mp_status mp_set_default_float(mp_dtype dtype) {
     return MP_OK;
 }
 
-/* ---- narrow floats ---- */
-
-float mp_f16_to_f32(uint16_t h) { return mp_widen_f16(h); }
-uint16_t mp_f32_to_f16(float f) { return mp_narrow_f16(f); }
-float mp_bf16_to_f32(uint16_t h) { return mp_widen_bf16(h); }
-uint16_t mp_f32_to_bf16(float f) { return mp_narrow_bf16(f); }
-float mp_e4m3_to_f32(uint8_t v) { return mp_widen_e4m3(v); }
-uint8_t mp_f32_to_e4m3(float f) { return mp_narrow_e4m3(f); }
-float mp_e5m2_to_f32(uint8_t v) { return mp_widen_e5m2(v); }
-uint8_t mp_f32_to_e5m2(float f) { return mp_narrow_e5m2(f); }
-uint16_t mp_f64_to_f16(double f) { return mp_narrow_f16(mp_round_to_odd(f)); }
-uint16_t mp_f64_to_bf16(double f) { return mp_narrow_bf16(mp_round_to_odd(f)); }
-uint8_t mp_f64_to_e4m3(double f) { return mp_narrow_e4m3(mp_round_to_odd(f)); }
-uint8_t mp_f64_to_e5m2(double f) { return mp_narrow_e5m2(mp_round_to_odd(f)); }
-
 /* ---- one element of any dtype ---- */
 
 /* The element's bytes as an unsigned integer, zero-extended; memory is little-endian or whole. */
@@ -139,13 +124,15 @@ static double load_float(mp_dtype dtype, const void *src) {
     }
 }
 
+/* Narrow floats are rounded once, not through float32: ml_dtypes' bits. */
 static void store_float(mp_dtype dtype, void *dst, double value) {
+    float odd = mp_round_to_odd(value);
     uint64_t bits;
     switch (dtype) {
-    case MP_FLOAT16: bits = mp_f64_to_f16(value); break;
-    case MP_BFLOAT16: bits = mp_f64_to_bf16(value); break;
-    case MP_FLOAT8_E4M3FN: bits = mp_f64_to_e4m3(value); break;
-    case MP_FLOAT8_E5M2: bits = mp_f64_to_e5m2(value); break;
+    case MP_FLOAT16: bits = mp_narrow_f16(odd); break;
+    case MP_BFLOAT16: bits = mp_narrow_bf16(odd); break;
+    case MP_FLOAT8_E4M3FN: bits = mp_narrow_e4m3(odd); break;
+    case MP_FLOAT8_E5M2: bits = mp_narrow_e5m2(odd); break;
     case MP_FLOAT32: bits = mp_bits32((float)value); break;
     default: memcpy(&bits, &value, sizeof bits);
     }

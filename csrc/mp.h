@@ -94,23 +94,6 @@ void mp_store_double(mp_dtype dtype, void *dst, double value);
 int64_t mp_load_int(mp_dtype dtype, const void *src);
 void mp_store_int(mp_dtype dtype, void *dst, int64_t value);
 
-/* Scalar conversions, bit-exact with ml_dtypes (round to nearest even, overflow as IEEE: inf, and
- * NaN in E4M3FN; any NaN becomes the format's quiet NaN with its sign). Kernels have vector forms
- * of the same. */
-float mp_f16_to_f32(uint16_t h);
-uint16_t mp_f32_to_f16(float f);
-float mp_bf16_to_f32(uint16_t h);
-uint16_t mp_f32_to_bf16(float f);
-float mp_e4m3_to_f32(uint8_t v);
-uint8_t mp_f32_to_e4m3(float f);
-float mp_e5m2_to_f32(uint8_t v);
-uint8_t mp_f32_to_e5m2(float f);
-/* From float64 they round once, not through float32. */
-uint16_t mp_f64_to_f16(double f);
-uint16_t mp_f64_to_bf16(double f);
-uint8_t mp_f64_to_e4m3(double f);
-uint8_t mp_f64_to_e5m2(double f);
-
 /* ---- devices ---- */
 
 typedef int16_t mp_device; /* 0 is the CPU, 1 + i is cuda:i */
@@ -426,8 +409,6 @@ mp_status mp_array_assign(mp_array *dst, mp_array *src);
 /* Short forms for rules. attrs may be NULL. */
 mp_status mp_op1(mp_op op, mp_array *x, const mp_attrs *attrs, mp_array **y);
 mp_status mp_op2(mp_op op, mp_array *a, mp_array *b, const mp_attrs *attrs, mp_array **y);
-mp_status mp_op3(mp_op op, mp_array *a, mp_array *b, mp_array *c, const mp_attrs *attrs,
-                 mp_array **y);
 mp_status mp_cast(mp_array *x, mp_dtype dtype, mp_array **y); /* x itself where it has the dtype */
 mp_status mp_sum_to(mp_array *x, int ndim, const int64_t *shape,
                     mp_array **y); /* undoes broadcasting */

@@ -333,7 +333,7 @@ def test_failed_backward_leaves_gradients():
 
 def test_cuda_without_a_gpu():
     if _core.info()["cuda"]:
-        pytest.skip("there is one")
+        pytest.skip("there is a GPU here")
     with pytest.raises(mp.DeviceError, match=r"cuda:0 is not available: .+"):
         mp.zeros(2, device="cuda")
     assert issubclass(mp.DeviceError, RuntimeError)
@@ -385,6 +385,6 @@ def test_row_with_odd_shapes(name):
 
 def test_mixed_devices():
     if not _core.info()["cuda"]:
-        pytest.skip("one device only")
+        pytest.skip("no GPU here, one device only")
     with pytest.raises((ValueError, mp.DeviceError), match=r"cpu.*cuda|cuda.*cpu"):
         f32(2) + f32(2).cuda()
