@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core as _core
 from . import _methods as _methods
-from . import amp, autograd, functional, nn, optim, random
+from . import _scalar_types, amp, autograd, functional, nn, optim, random
 from ._core import (
     get_num_threads,
     ndarray,
@@ -39,29 +39,21 @@ from ._device import (
     set_float32_matmul_precision,
 )
 from ._dtypes import (
-    bfloat16,
-    bool_,
     default_dtype,
     dtypes,
-    finfo,
-    float8_e4m3fn,
-    float8_e5m2,
-    float16,
-    float32,
-    float64,
     get_default_dtype,
-    iinfo,
-    int8,
-    int16,
-    int32,
-    int64,
-    promote_types,
     set_default_dtype,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
 )
+from ._limits import finfo, iinfo
+from ._promotion import (
+    astype,
+    can_cast,
+    isdtype,
+    issubdtype,
+    promote_types,
+    result_type,
+)
+from ._scalar_types import *
 from .amp import (
     GradScaler,
     autocast,
@@ -116,11 +108,11 @@ __all__ = [
     "arange",
     "array",
     "asarray",
+    "astype",
     "autocast",
     "autocast_table",
     "autograd",
-    "bfloat16",
-    "bool_",
+    "can_cast",
     "cuda",
     "data",
     "default_dtype",
@@ -131,11 +123,6 @@ __all__ = [
     "enable_grad",
     "eye",
     "finfo",
-    "float16",
-    "float32",
-    "float64",
-    "float8_e4m3fn",
-    "float8_e5m2",
     "from_dlpack",
     "from_numpy",
     "full",
@@ -146,12 +133,10 @@ __all__ = [
     "grad",
     "iinfo",
     "inference_mode",
-    "int16",
-    "int32",
-    "int64",
-    "int8",
     "io",
     "is_grad_enabled",
+    "isdtype",
+    "issubdtype",
     "linspace",
     "load",
     "manual_seed",
@@ -168,6 +153,7 @@ __all__ = [
     "randn",
     "random",
     "reset_peak_memory",
+    "result_type",
     "save",
     "set_default_device",
     "set_default_dtype",
@@ -176,19 +162,20 @@ __all__ = [
     "set_num_threads",
     "tensor",
     "testing",
-    "uint16",
-    "uint32",
-    "uint64",
-    "uint8",
     "zeros",
     "zeros_like",
 ]
 # `import *` must not hide Python's own abs, all, any, bool, max, min, pow and sum.
+__all__ += _scalar_types.__all__
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
 
 bool = bool_
+__array_api_version__ = "2025.12"
 
 _LAZY = {"load": "io", "save": "io"}
+_COMPLEX = frozenset(
+    ("cdouble", "clongdouble", "complex64", "complex128", "complexfloating", "csingle", "fft")
+)
 _LAZY_MODULES = frozenset(("cli", "cuda", "data", "demo", "io", "testing"))
 
 
@@ -199,6 +186,11 @@ def __getattr__(name: str) -> Any:
         value = importlib.import_module("." + name, __name__)
     elif name in _LAZY:
         value = getattr(importlib.import_module("." + _LAZY[name], __name__), name)
+    elif name in _COMPLEX:
+        raise AttributeError(
+            f"module {__name__!r} has no {name!r}: complex numbers are left out; use NumPy, on "
+            "what `.numpy()` of an array gives"
+        )
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -13,7 +13,7 @@ import numpy as np
 from . import _core
 from ._core import ndarray
 from ._device import move
-from ._dtypes import bool_, check_dtype, float64, int64, is_floating, to_dtype
+from ._dtypes import check_dtype, float64, int64, is_floating, to_dtype
 from ._typing import ArrayLike, DTypeLike, Shape
 
 __all__ = [
@@ -353,7 +353,7 @@ def full(
     if dtype is not None:
         dtype = to_dtype("full", dtype)
     elif type(fill_value) is int:
-        dtype = int64
+        dtype = int64.dtype
     exact = type(fill_value) is float or (type(fill_value) is int and abs(fill_value) <= _EXACT)
     if exact and (dtype is None or dtype == int64 or is_floating(dtype)):
         return _filled("full", shape, fill_value, dtype, device, requires_grad)
@@ -608,7 +608,7 @@ def eye(
     """
     dtype = _core.default_dtype() if dtype is None else dtype
     with _named("eye"):
-        values = np.eye(n, m, k, dtype=bool_)
+        values = np.eye(n, m, k, dtype=np.bool_)
     return array(values, dtype, device=device, requires_grad=requires_grad)
 
 
