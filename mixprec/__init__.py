@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core as _core
 from . import _methods as _methods
-from . import _scalar_types, amp, autograd, functional, nn, optim, random
+from . import _scalar_types, amp, autograd, functional, grids, nn, optim, random
 from ._core import (
     get_num_threads,
     ndarray,
@@ -68,17 +68,14 @@ from .autograd import (
     set_grad_enabled,
 )
 from .creation import (
-    arange,
     array,
     asarray,
     empty,
     empty_like,
-    eye,
     from_dlpack,
     from_numpy,
     full,
     full_like,
-    linspace,
     ones,
     ones_like,
     tensor,
@@ -86,6 +83,7 @@ from .creation import (
     zeros_like,
 )
 from .functional import *
+from .grids import *
 from .random import (
     manual_seed,
     rand,
@@ -105,7 +103,6 @@ __all__ = [
     "OutOfMemoryError",
     "__version__",
     "amp",
-    "arange",
     "array",
     "asarray",
     "astype",
@@ -121,7 +118,6 @@ __all__ = [
     "empty",
     "empty_like",
     "enable_grad",
-    "eye",
     "finfo",
     "from_dlpack",
     "from_numpy",
@@ -137,7 +133,6 @@ __all__ = [
     "is_grad_enabled",
     "isdtype",
     "issubdtype",
-    "linspace",
     "load",
     "manual_seed",
     "memory_stats",
@@ -167,6 +162,7 @@ __all__ = [
 ]
 # `import *` must not hide Python's own abs, all, any, bool, max, min, pow and sum.
 __all__ += _scalar_types.__all__
+__all__ += grids.__all__
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
 
 bool = bool_

@@ -22,7 +22,7 @@ def test_stands_for_its_dtype(scalar):
     assert x.dtype is dtype
     assert x.dtype == scalar
     assert scalar == x.dtype
-    assert not scalar != dtype
+    assert (scalar != dtype) is False
     assert hash(scalar) == hash(dtype)
     assert {scalar: 1}[dtype] == {dtype: 1}[scalar] == 1
     assert np.dtype(scalar) is dtype

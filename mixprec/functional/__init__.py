@@ -4,12 +4,13 @@ They mean what NumPy means; PyTorch's spellings are there where they collide wit
 bodies are calls of the core, and of a few rows in turn where there is no row of that name.
 """
 
-from . import activation, comparison, joining, pointwise, product, reduce, shape
+from . import activation, comparison, joining, pointwise, product, rearranging, reduce, shape
 from .activation import *
 from .comparison import *
 from .joining import *
 from .pointwise import *
 from .product import *
+from .rearranging import *
 from .reduce import *
 from .shape import *
 
@@ -19,5 +20,6 @@ __all__ += comparison.__all__
 __all__ += joining.__all__
 __all__ += pointwise.__all__
 __all__ += product.__all__
+__all__ += rearranging.__all__
 __all__ += reduce.__all__
 __all__ += shape.__all__
