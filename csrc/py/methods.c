@@ -125,8 +125,7 @@ static PyObject *requires_grad(PyObject *self, PyObject *const *args, Py_ssize_t
     if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
     if (values[0] && mp_py_bool("requires_grad_", "requires_grad", values[0], &wanted) < 0)
         return NULL;
-    mp_status status = mp_array_set_requires_grad(of(self), wanted);
-    return status == MP_OK ? Py_NewRef(self) : mp_py_raise(status);
+    return mp_py_set_requires_grad(self, wanted) < 0 ? NULL : Py_NewRef(self);
 }
 
 PyDoc_STRVAR(retain_grad_doc,

@@ -31,10 +31,12 @@ static PyObject *binary(mp_op op, PyObject *left, PyObject *right) {
     in[1] = right_is ? mp_py_array_of(right) : other;
     mp_status status = mp_op_call(op, 2, in, NULL, out);
     if (other) mp_array_unref(other);
-    return status == MP_OK ? mp_py_wrap(out[0]) : mp_py_raise(status);
+    return mp_py_value_result(status, out[0]);
 }
 
+/* self op= object; a value stays what it is, and the name gets another. */
 static PyObject *in_place(mp_op op, PyObject *self, PyObject *object) {
+    if (mp_py_is_value(self)) return binary(op, self, object);
     mp_array *in[2], *other = NULL;
     bool is_array = mp_py_is_array(object);
     if (!is_array) {
@@ -51,7 +53,7 @@ static PyObject *in_place(mp_op op, PyObject *self, PyObject *object) {
 static PyObject *unary(mp_op op, PyObject *self) {
     mp_array *y = NULL;
     mp_status status = mp_op1(op, mp_py_array_of(self), NULL, &y);
-    return mp_py_result(status, y);
+    return mp_py_value_result(status, y);
 }
 
 static PyObject *add(PyObject *a, PyObject *b) { return binary(MP_OP_add, a, b); }
@@ -66,7 +68,7 @@ static PyObject *divide(PyObject *a, PyObject *b) {
     if (attrs.value == -1 && PyErr_Occurred()) return NULL;
     mp_array *y = NULL;
     mp_status status = mp_op1(MP_OP_reciprocal, mp_py_array_of(b), &attrs, &y);
-    return mp_py_result(status, y);
+    return mp_py_value_result(status, y);
 }
 
 static PyObject *add_in_place(PyObject *a, PyObject *b) { return in_place(MP_OP_add, a, b); }
@@ -90,9 +92,9 @@ static PyObject *power_in_place(PyObject *a, PyObject *b, PyObject *modulus) {
 }
 
 PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation) {
-    static const mp_op ops[] = {
-        [Py_LT] = MP_OP_less,      [Py_LE] = MP_OP_less_equal, [Py_EQ] = MP_OP_equal,
-        [Py_NE] = MP_OP_not_equal, [Py_GT] = MP_OP_greater,    [Py_GE] = MP_OP_greater_equal};
+    static const mp_op ops[] = {[Py_LT] = MP_OP_less,    [Py_LE] = MP_OP_less_equal,
+                                [Py_EQ] = MP_OP_equal,   [Py_NE] = MP_OP_not_equal,
+                                [Py_GT] = MP_OP_greater, [Py_GE] = MP_OP_greater_equal};
     return binary(ops[relation], left, right);
 }
 

@@ -40,12 +40,15 @@ typedef struct mp_py_array {
     PyObject *weakrefs;
     PyObject *retained; /* a cell with the gradient of a non-leaf, or NULL */
     bool retains;       /* the hook of retain_grad writes it */
+    /* A 0-d result: augmented operators give a new array, and it hashes by its value. */
+    bool value;
 } mp_py_array;
 
 static inline bool mp_py_is_array(PyObject *object) {
     return Py_TYPE(object) == mp_py->ndarray || PyType_IsSubtype(Py_TYPE(object), mp_py->ndarray);
 }
 static inline mp_array *mp_py_array_of(PyObject *object) { return ((mp_py_array *)object)->array; }
+static inline bool mp_py_is_value(PyObject *object) { return ((mp_py_array *)object)->value; }
 
 /* ---- array.c ---- */
 
@@ -53,8 +56,15 @@ static inline mp_array *mp_py_array_of(PyObject *object) { return ((mp_py_array 
 PyObject *mp_py_wrap(mp_array *array);
 /* The same where status is MP_OK; else raises it, and array is not looked at. */
 PyObject *mp_py_result(mp_status status, mp_array *array);
+/* The same for what is a value where it has no dimensions: results of ops, elements. */
+PyObject *mp_py_wrap_value(mp_array *array);
+PyObject *mp_py_value_result(mp_status status, mp_array *array);
+/* A new value on the CPU, outside of any graph; the caller writes its element to *at. Much cheaper
+ * than mp_array_new and mp_py_wrap_value. */
+PyObject *mp_py_new_value(mp_dtype dtype, void **at);
 /* An object of a subclass (or of ndarray itself); takes the reference. */
 PyObject *mp_py_wrap_as(PyTypeObject *type, mp_array *array);
+int mp_py_set_requires_grad(PyObject *self, bool wanted);
 int mp_py_array_init(PyObject *module);
 extern PyMethodDef mp_py_methods[];
 
