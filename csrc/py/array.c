@@ -304,6 +304,10 @@ static int set_data(PyObject *self, PyObject *value, void *unused) {
         PyErr_SetString(PyExc_AttributeError, "data: it cannot be deleted");
         return -1;
     }
+    if (self == mp_py->truths[0] || self == mp_py->truths[1]) {
+        PyErr_SetString(PyExc_RuntimeError, "data: a truth value cannot be replaced");
+        return -1;
+    }
     if (mp_py_want_array("data", "the value", value, &from) < 0) return -1;
     if (mp_py_check(mp_array_settle(from)) < 0 ||
         mp_py_check(replace_data(of(self), from, &data)) < 0)
@@ -419,7 +423,7 @@ static PyType_Slot own_slots[] = {
 /* NumPy's operators leave `numpy_array + array` to this type. */
 static int set_attributes(PyObject *type) {
     if (PyObject_SetAttrString(type, "__array_ufunc__", Py_None) < 0) return -1;
-    PyObject *priority = PyFloat_FromDouble(1000.0);
+    PyObject *priority = PyFloat_FromDouble(MP_PY_PRIORITY);
     int status = priority ? PyObject_SetAttrString(type, "__array_priority__", priority) : -1;
     Py_XDECREF(priority);
     return status;

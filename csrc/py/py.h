@@ -18,7 +18,8 @@
 
 #include "../mp.h"
 
-enum { MP_PY_DEVICES = 17 }; /* whose name objects are kept */
+enum { MP_PY_DEVICES = 17 };  /* whose name objects are kept */
+#define MP_PY_PRIORITY 1000.0 /* __array_priority__ of ndarray */
 
 /* The module's state. Arrays of one process share one: a second import is refused, as NumPy's is.
  */
@@ -31,6 +32,7 @@ typedef struct mp_py_state {
     PyObject *op_index;     /* dict of row names and numbers */
     PyObject *array2string; /* NumPy's */
     PyObject *cuda_path;    /* of _cuda.so; NULL once it was looked for */
+    PyObject *truths[2];    /* what comparisons of numbers give */
 } mp_py_state;
 extern mp_py_state *mp_py;
 
@@ -162,7 +164,17 @@ int mp_py_numpy_init(PyObject *module);
 
 /* ---- the parts of the type ---- */
 
+/* scalar.c: an operator on 0-d arrays and Python numbers, or NULL without an exception where the op
+ * has to be called. */
+PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right);
+PyObject *mp_py_direct_negative(PyObject *object);
+PyObject *mp_py_direct_absolute(PyObject *object);
+int mp_py_scalar_init(void);
+
 extern PyType_Slot mp_py_number_slots[]; /* number.c */
+PyObject *mp_py_binary(mp_op op, PyObject *left, PyObject *right);
+/* self op= object, also where self is a value. */
+PyObject *mp_py_write_binary(mp_op op, PyObject *self, PyObject *object);
 PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation);
 PyObject *mp_py_get_item(PyObject *self, PyObject *index); /* index.c */
 int mp_py_set_item(PyObject *self, PyObject *index, PyObject *value);
