@@ -85,6 +85,23 @@ BINARY(add, MP_OP_add)
 BINARY(subtract, MP_OP_sub)
 BINARY(multiply, MP_OP_mul)
 BINARY(matrix_multiply, MP_OP_matmul)
+BINARY(floor_divide, MP_OP_floor_divide)
+BINARY(remainder_of, MP_OP_remainder)
+BINARY(bits_and, MP_OP_bitwise_and)
+BINARY(bits_or, MP_OP_bitwise_or)
+BINARY(bits_xor, MP_OP_bitwise_xor)
+BINARY(left_shift, MP_OP_bitwise_left_shift)
+BINARY(right_shift, MP_OP_bitwise_right_shift)
+
+/* (a // b, a % b) */
+static PyObject *divide_whole(PyObject *a, PyObject *b) {
+    PyObject *quotient = floor_divide(a, b);
+    if (!quotient || quotient == Py_NotImplemented) return quotient;
+    PyObject *rest = remainder_of(a, b), *both = rest ? PyTuple_Pack(2, quotient, rest) : NULL;
+    Py_DECREF(quotient);
+    Py_XDECREF(rest);
+    return both;
+}
 
 /* A Python number over an array is a row of its own, because autocast may treat it otherwise. */
 static PyObject *divide(PyObject *a, PyObject *b) {
@@ -110,6 +127,7 @@ static PyObject *absolute(PyObject *a) {
     PyObject *y = mp_py_direct_absolute(a);
     return y ? y : unary(MP_OP_abs, a);
 }
+static PyObject *invert(PyObject *a) { return unary(MP_OP_bitwise_invert, a); }
 static PyObject *positive(PyObject *a) { return unary(MP_OP_copy, a); }
 
 static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
@@ -141,9 +159,11 @@ PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation) {
     static const mp_op ops[] = {[Py_LT] = MP_OP_less,    [Py_LE] = MP_OP_less_equal,
                                 [Py_EQ] = MP_OP_equal,   [Py_NE] = MP_OP_not_equal,
                                 [Py_GT] = MP_OP_greater, [Py_GE] = MP_OP_greater_equal};
+    PyObject *y = mp_py_direct_binary(ops[relation], left, right);
+    if (y) return y;
     if ((relation == Py_EQ || relation == Py_NE) && is_no_number(right))
         return compare_with_nothing(mp_py_array_of(left), relation == Py_NE);
-    return mp_py_binary(ops[relation], left, right);
+    return run(ops[relation], left, right);
 }
 
 /* ---- one element as a Python number ---- */
@@ -205,12 +225,28 @@ PyType_Slot mp_py_number_slots[] = {
     {Py_nb_true_divide, divide},
     {Py_nb_matrix_multiply, matrix_multiply},
     {Py_nb_power, power},
+    {Py_nb_floor_divide, floor_divide},
+    {Py_nb_remainder, remainder_of},
+    {Py_nb_divmod, divide_whole},
+    {Py_nb_and, bits_and},
+    {Py_nb_or, bits_or},
+    {Py_nb_xor, bits_xor},
+    {Py_nb_lshift, left_shift},
+    {Py_nb_rshift, right_shift},
     {Py_nb_inplace_add, add_in_place},
     {Py_nb_inplace_subtract, subtract_in_place},
     {Py_nb_inplace_multiply, multiply_in_place},
     {Py_nb_inplace_true_divide, divide_in_place},
     {Py_nb_inplace_matrix_multiply, matrix_multiply_in_place},
     {Py_nb_inplace_power, power_in_place},
+    {Py_nb_inplace_floor_divide, floor_divide_in_place},
+    {Py_nb_inplace_remainder, remainder_of_in_place},
+    {Py_nb_inplace_and, bits_and_in_place},
+    {Py_nb_inplace_or, bits_or_in_place},
+    {Py_nb_inplace_xor, bits_xor_in_place},
+    {Py_nb_inplace_lshift, left_shift_in_place},
+    {Py_nb_inplace_rshift, right_shift_in_place},
+    {Py_nb_invert, invert},
     {Py_nb_negative, negative},
     {Py_nb_positive, positive},
     {Py_nb_absolute, absolute},

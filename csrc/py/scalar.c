@@ -19,6 +19,7 @@ typedef struct arithmetic {
     float (*f32)(float a, float b);
     double (*f64)(double a, double b);
     bool (*i64)(int64_t a, int64_t b, int64_t *y); /* false: left to the kernel */
+    bool bits;                                     /* takes bools as numbers of one bit */
 } arithmetic;
 typedef struct comparison {
     bool (*f64)(double a, double b); /* float32 compares as it does in float64 */
@@ -61,6 +62,53 @@ static bool pow_i64(int64_t a, int64_t b, int64_t *y) {
     return true;
 }
 
+/* Whole quotients and remainders as the kernel has them: integers by zero give 0. */
+static bool floor_divide_i64(int64_t a, int64_t b, int64_t *y) {
+    if (b == 0) *y = 0;
+    else if (b == -1) *y = (int64_t)(0 - (uint64_t)a);
+    else *y = a / b - (a % b != 0 && (a < 0) != (b < 0));
+    return true;
+}
+static bool remainder_i64(int64_t a, int64_t b, int64_t *y) {
+    int64_t rest = b == 0 || b == -1 ? 0 : a % b;
+    *y = rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    return true;
+}
+#define FLOAT_DIVISION(type, s, bits)                                                              \
+    static type remainder_##bits(type a, type b) {                                                 \
+        type rest = fmod##s(a, b);                                                                 \
+        if (b == 0 || rest != rest) return rest;                                                   \
+        if (rest == 0) return copysign##s(0, b);                                                   \
+        return (b < 0) != (rest < 0) ? rest + b : rest;                                            \
+    }                                                                                              \
+    static type floor_divide_##bits(type a, type b) {                                              \
+        if (b == 0) return a / b;                                                                  \
+        type rest = fmod##s(a, b), q = (a - rest) / b;                                             \
+        if (rest != 0 && (b < 0) != (rest < 0)) q -= 1;                                            \
+        if (q == 0) return copysign##s(0, a / b);                                                  \
+        type down = floor##s(q);                                                                   \
+        return q - down > (type)0.5 ? down + 1 : down;                                             \
+    }
+FLOAT_DIVISION(float, f, f32)
+FLOAT_DIVISION(double, , f64)
+
+#define BITS(op, sign)                                                                             \
+    static bool op##_i64(int64_t a, int64_t b, int64_t *y) {                                       \
+        *y = a sign b;                                                                             \
+        return true;                                                                               \
+    }
+BITS(bitwise_and, &)
+BITS(bitwise_or, |)
+BITS(bitwise_xor, ^)
+static bool left_shift_i64(int64_t a, int64_t b, int64_t *y) {
+    *y = (uint64_t)b < 64 ? (int64_t)((uint64_t)a << b) : 0;
+    return true;
+}
+static bool right_shift_i64(int64_t a, int64_t b, int64_t *y) {
+    *y = a >> ((uint64_t)b < 64 ? b : 63);
+    return true;
+}
+
 COMPARISON(equal, ==)
 COMPARISON(not_equal, !=)
 COMPARISON(less, <)
@@ -69,9 +117,18 @@ COMPARISON(greater, >)
 COMPARISON(greater_equal, >=)
 
 static const arithmetic arithmetics[MP_OP_COUNT] = {
-    [MP_OP_add] = {add_f32, add_f64, add_i64}, [MP_OP_sub] = {sub_f32, sub_f64, sub_i64},
-    [MP_OP_mul] = {mul_f32, mul_f64, mul_i64}, [MP_OP_div] = {div_f32, div_f64, NULL},
-    [MP_OP_pow] = {pow_f32, pow_f64, pow_i64},
+    [MP_OP_add] = {add_f32, add_f64, add_i64, false},
+    [MP_OP_sub] = {sub_f32, sub_f64, sub_i64, false},
+    [MP_OP_mul] = {mul_f32, mul_f64, mul_i64, false},
+    [MP_OP_div] = {div_f32, div_f64, NULL, false},
+    [MP_OP_pow] = {pow_f32, pow_f64, pow_i64, false},
+    [MP_OP_floor_divide] = {floor_divide_f32, floor_divide_f64, floor_divide_i64, false},
+    [MP_OP_remainder] = {remainder_f32, remainder_f64, remainder_i64, false},
+    [MP_OP_bitwise_and] = {NULL, NULL, bitwise_and_i64, true},
+    [MP_OP_bitwise_or] = {NULL, NULL, bitwise_or_i64, true},
+    [MP_OP_bitwise_xor] = {NULL, NULL, bitwise_xor_i64, true},
+    [MP_OP_bitwise_left_shift] = {NULL, NULL, left_shift_i64, false},
+    [MP_OP_bitwise_right_shift] = {NULL, NULL, right_shift_i64, false},
 };
 static const comparison comparisons[MP_OP_COUNT] = {
     [MP_OP_equal] = {equal_f64, equal_i64},
@@ -103,6 +160,7 @@ static bool read_array(const mp_array *a, operand *out) {
     case MP_FLOAT16:
     case MP_BFLOAT16: out->real = mp_load_double(out->dtype, at); return true;
     case MP_INT64: memcpy(&out->whole, at, sizeof out->whole); break;
+    case MP_BOOL: out->whole = *(const uint8_t *)at != 0; break;
     default: return false;
     }
     out->floating = false;
@@ -138,13 +196,15 @@ static bool read_pair(PyObject *left, PyObject *right, operand *a, operand *b, m
     if (!read_operand(left, a) || !read_operand(right, b) || mp_autocast_current()) return false;
     if (!a->weak && !b->weak) {
         *common = a->dtype;
+        if (a->dtype == MP_BOOL || b->dtype == MP_BOOL) return a->dtype == b->dtype;
         return a->dtype == b->dtype || mp_promote(a->dtype, b->dtype, common) == MP_OK;
     }
     const operand *strong = a->weak ? b : a;
+    if (strong->weak || strong->dtype == MP_BOOL) return false;
     operand *weak = a->weak ? a : b;
     round_weak(weak, strong);
     *common = weak->floating && !strong->floating ? mp_default_float() : strong->dtype;
-    return !strong->weak;
+    return true;
 }
 
 /* ---- results ---- */
@@ -175,10 +235,16 @@ static PyObject *new_whole(int64_t value) {
 
 static PyObject *compute(const arithmetic *op, const operand *a, const operand *b, mp_dtype dtype) {
     int64_t whole;
+    if (dtype == MP_BOOL) {
+        if (!op->bits) return NULL;
+        op->i64(a->whole, b->whole, &whole);
+        return Py_NewRef(mp_py->truths[whole]);
+    }
     if (!a->floating && !b->floating) {
         if (op->i64) return op->i64(a->whole, b->whole, &whole) ? new_whole(whole) : NULL;
         return new_real(mp_default_float(), op->f64((double)a->whole, (double)b->whole));
     }
+    if (!op->f64) return NULL;
     if (dtype == MP_FLOAT64) return new_real(dtype, op->f64(real_of(a), real_of(b)));
     return new_real(dtype, op->f32(float_of(a), float_of(b)));
 }
@@ -196,21 +262,28 @@ static PyObject *compare(const comparison *op, const operand *a, const operand *
 PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right) {
     operand a, b;
     mp_dtype dtype;
-    if (!arithmetics[op].f64 && !comparisons[op].f64) return NULL;
+    const arithmetic *arithmetic = &arithmetics[op];
+    bool computes = arithmetic->f64 || arithmetic->i64;
+    if (!computes && !comparisons[op].f64) return NULL;
     if (!read_pair(left, right, &a, &b, &dtype)) return NULL;
-    if (comparisons[op].f64) return compare(&comparisons[op], &a, &b, dtype);
-    return compute(&arithmetics[op], &a, &b, dtype);
+    if (op == MP_OP_pow && !a.floating && b.floating) return NULL; /* depends on the exponent */
+    return computes ? compute(arithmetic, &a, &b, dtype) : compare(&comparisons[op], &a, &b, dtype);
+}
+
+/* One operand, an array; bools are left to the op. */
+static bool read_one(PyObject *object, operand *a) {
+    return read_operand(object, a) && !a->weak && a->dtype != MP_BOOL && !mp_autocast_current();
 }
 
 PyObject *mp_py_direct_negative(PyObject *object) {
     operand a;
-    if (!read_operand(object, &a) || mp_autocast_current()) return NULL;
+    if (!read_one(object, &a)) return NULL;
     return a.floating ? new_real(a.dtype, -a.real) : new_whole((int64_t)(0 - (uint64_t)a.whole));
 }
 
 PyObject *mp_py_direct_absolute(PyObject *object) {
     operand a;
-    if (!read_operand(object, &a) || mp_autocast_current()) return NULL;
+    if (!read_one(object, &a)) return NULL;
     if (a.floating) return new_real(a.dtype, fabs(a.real));
     return new_whole(a.whole < 0 ? (int64_t)(0 - (uint64_t)a.whole) : a.whole);
 }
