@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core as _core
 from . import _methods as _methods
-from . import amp, autograd, functional, nn, optim, random
+from . import _numpy, amp, autograd, functional, nn, optim, random
 from ._core import (
     get_num_threads,
     ndarray,
@@ -185,6 +185,7 @@ __all__ = [
 ]
 # `import *` must not hide Python's own abs, all, any, bool, max, min, pow and sum.
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
+__all__ += [name for name in (*_numpy.COLD, *_numpy.SAME) if name not in __all__]
 
 bool = bool_
 
@@ -199,6 +200,8 @@ def __getattr__(name: str) -> Any:
         value = importlib.import_module("." + name, __name__)
     elif name in _LAZY:
         value = getattr(importlib.import_module("." + _LAZY[name], __name__), name)
+    elif name in _numpy.COLD or name in _numpy.SAME:
+        value = getattr(_numpy, name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
