@@ -18,6 +18,8 @@ what PyTorch means. The files behind the names are loaded on first use where imp
 
 import builtins
 import importlib
+import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import _core as _core
@@ -93,6 +95,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .everyday import HOMES
 from .functional import *
 from .random import (
     manual_seed,
@@ -102,7 +105,7 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import cuda, data, io, testing
+    from . import cuda, data, io, lib, linalg, testing
     from .io import load, save
 
     __version__: str
@@ -152,6 +155,8 @@ __all__ = [
     "int8",
     "io",
     "is_grad_enabled",
+    "lib",
+    "linalg",
     "linspace",
     "load",
     "manual_seed",
@@ -185,12 +190,17 @@ __all__ = [
 ]
 # `import *` must not hide Python's own abs, all, any, bool, max, min, pow and sum.
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
-__all__ += [name for name in (*_numpy.COLD, *_numpy.SAME) if name not in __all__]
+__all__ += ["e", "euler_gamma", "inf", "little_endian", "nan", "newaxis", "pi"]
+__all__ += [name for name in (*HOMES, *_numpy.COLD, *_numpy.SAME) if name not in __all__]
 
 bool = bool_
+pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
+euler_gamma = 0.5772156649015329
+newaxis = None
+little_endian = sys.byteorder == "little"
 
-_LAZY = {"load": "io", "save": "io"}
-_LAZY_MODULES = frozenset(("cli", "cuda", "data", "demo", "io", "testing"))
+_LAZY = {**HOMES, "load": "io", "save": "io"}
+_LAZY_MODULES = frozenset(("cli", "cuda", "data", "demo", "io", "lib", "linalg", "testing"))
 
 
 def __getattr__(name: str) -> Any:

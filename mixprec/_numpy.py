@@ -79,18 +79,15 @@ COLD = {
     "savetxt": "Writes an array to a text file.",
     "savez": "Writes arrays to a file of NumPy's, `.npz`.",
     "savez_compressed": "Writes arrays to a compressed file of NumPy's, `.npz`.",
-    # memory
-    "may_share_memory": "Whether two arrays may have memory in common, as their bounds say.",
-    "shares_memory": "Whether two arrays have memory in common.",
 }
 
 # What of NumPy needs no change: it takes and gives no arrays, or holds for NumPy alone.
-SAME = (
-    "base_repr binary_repr get_printoptions geterr index_exp ndindex printoptions s_ "
-    "set_printoptions seterr"
-).split()
-
-_PARTS = {float64: 3, float32: 2}
+SAME = frozenset(
+    (
+        "base_repr", "binary_repr", "get_printoptions", "geterr", "index_exp", "ndindex",
+        "printoptions", "s_", "set_printoptions", "seterr",
+    )
+)  # fmt: skip
 
 
 def fallback(
@@ -174,13 +171,12 @@ def _views(op: str, value: Any, given: list[Any]) -> Any:
 
 def _floating(given: list[Any]) -> np.dtype[Any]:
     """The widest floating dtype of the arrays, float32 where narrow ones differ."""
-    found = {x.dtype for x in given if x.dtype in FLOATING}
+    found: set[np.dtype[Any]] = {x.dtype for x in given if x.dtype in FLOATING}
     if not found:
         return _core.default_dtype()
-    narrow = [dtype for dtype in found if dtype not in _PARTS]
-    if len(narrow) == len(found) == 1:
-        return narrow[0]
-    return max(found - set(narrow), key=_PARTS.__getitem__, default=float32)
+    if len(found) == 1:
+        return found.pop()
+    return float64 if float64 in found else float32
 
 
 def _wrapped(op: str, result: Any, dtype: Any, ours: bool, made: list[ndarray]) -> Any:
