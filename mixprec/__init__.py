@@ -18,11 +18,13 @@ what PyTorch means. The files behind the names are loaded on first use where imp
 
 import builtins
 import importlib
+import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import _core as _core
 from . import _methods as _methods
-from . import _scalar_types, amp, autograd, functional, grids, nn, optim, random
+from . import _numpy, _scalar_types, amp, autograd, functional, grids, nn, optim, random
 from ._core import (
     get_num_threads,
     ndarray,
@@ -82,6 +84,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .everyday import HOMES
 from .functional import *
 from .grids import *
 from .random import (
@@ -92,7 +95,7 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import cuda, data, io, testing
+    from . import cuda, data, io, lib, linalg, testing
     from .io import load, save
 
     __version__: str
@@ -133,6 +136,8 @@ __all__ = [
     "is_grad_enabled",
     "isdtype",
     "issubdtype",
+    "lib",
+    "linalg",
     "load",
     "manual_seed",
     "memory_stats",
@@ -164,15 +169,21 @@ __all__ = [
 __all__ += _scalar_types.__all__
 __all__ += grids.__all__
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
+__all__ += ["e", "euler_gamma", "inf", "little_endian", "nan", "newaxis", "pi"]
+__all__ += [name for name in (*HOMES, *_numpy.COLD, *_numpy.SAME) if name not in __all__]
 
 bool = bool_
 __array_api_version__ = "2025.12"
+pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
+euler_gamma = 0.5772156649015329
+newaxis = None
+little_endian = sys.byteorder == "little"
 
-_LAZY = {"load": "io", "save": "io"}
+_LAZY = {**HOMES, "load": "io", "save": "io"}
 _COMPLEX = frozenset(
     ("cdouble", "clongdouble", "complex64", "complex128", "complexfloating", "csingle", "fft")
 )
-_LAZY_MODULES = frozenset(("cli", "cuda", "data", "demo", "io", "testing"))
+_LAZY_MODULES = frozenset(("cli", "cuda", "data", "demo", "io", "lib", "linalg", "testing"))
 
 
 def __getattr__(name: str) -> Any:
@@ -182,6 +193,8 @@ def __getattr__(name: str) -> Any:
         value = importlib.import_module("." + name, __name__)
     elif name in _LAZY:
         value = getattr(importlib.import_module("." + _LAZY[name], __name__), name)
+    elif name in _numpy.COLD or name in _numpy.SAME:
+        value = getattr(_numpy, name)
     elif name in _COMPLEX:
         raise AttributeError(
             f"module {__name__!r} has no {name!r}: complex numbers are left out; use NumPy, on "
