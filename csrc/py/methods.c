@@ -217,6 +217,14 @@ PyDoc_STRVAR(
     "dl_device : tuple of int, optional\n    Where the consumer wants it.\n"
     "copy : bool, optional\n    None copies only where it must, False never, True always.\n\n"
     "Raises\n------\nBufferError\n    If it cannot be exported so.");
+PyDoc_STRVAR(
+    array_ufunc_doc,
+    "__array_ufunc__($self, ufunc, method, /, *inputs, **kwargs)\n--\n\nWhat NumPy calls for a "
+    "ufunc that is given an array of ours.\n\n"
+    "Parameters\n----------\nufunc : numpy.ufunc\n    The ufunc.\n"
+    "method : str\n    `__call__`, or one of the ufunc's methods.\n"
+    "*inputs, **kwargs\n    Its arguments.\n\n"
+    "Returns\n-------\nndarray\n    What the function of that name in `mp` gives.");
 PyDoc_STRVAR(dlpack_device_doc,
              "__dlpack_device__($self, /)\n--\n\nDLPack's type and number of the device.\n\n"
              "Returns\n-------\ntuple of int\n    (1, 0) for the CPU, (2, i) for cuda:i.");
@@ -348,6 +356,8 @@ PyMethodDef mp_py_methods[] = {
     {"__deepcopy__", mp_py_method_deepcopy, METH_O, deepcopy_doc},
     {"__reduce__", mp_py_method_reduce, METH_NOARGS, reduce_doc},
     {"__format__", mp_py_method_format, METH_O, format_doc},
+    {"__array_ufunc__", MP_PY_FAST(mp_py_method_array_ufunc), METH_FASTCALL | METH_KEYWORDS,
+     array_ufunc_doc},
     {"__dlpack__", MP_PY_FAST(mp_py_method_dlpack), METH_FASTCALL | METH_KEYWORDS, dlpack_doc},
     {"__dlpack_device__", mp_py_method_dlpack_device, METH_NOARGS, dlpack_device_doc},
     {NULL, NULL, 0, NULL},

@@ -33,6 +33,7 @@ typedef struct mp_py_state {
     PyObject *op_index;                    /* dict of row names and numbers */
     PyObject *array2string;                /* NumPy's */
     PyObject *cuda_path;                   /* of _cuda.so; NULL once it was looked for */
+    PyObject *ufuncs, *ufunc_rest;         /* see protocol.c */
     PyObject *truths[2];                   /* what comparisons of numbers give */
 } mp_py_state;
 extern mp_py_state *mp_py;
@@ -196,6 +197,8 @@ PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t 
 PyObject *mp_py_method_dlpack_device(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_copy(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_deepcopy(PyObject *self, PyObject *memo);
+PyObject *mp_py_method_array_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                                   PyObject *names);
 PyObject *mp_py_method_reduce(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_format(PyObject *self, PyObject *spec);
 PyObject *mp_py_method_backward(PyObject *self, PyObject *const *args, Py_ssize_t n,
@@ -211,7 +214,7 @@ int mp_py_rows_init(PyObject *module); /* call.c */
 int mp_py_hooks_init(PyObject *module);
 extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
     mp_py_node_functions[], mp_py_amp_functions[], mp_py_optim_functions[], mp_py_info_functions[],
-    mp_py_cuda_functions[];
+    mp_py_cuda_functions[], mp_py_protocol_functions[];
 
 #define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
 
