@@ -160,7 +160,8 @@ static int exec(PyObject *module) {
     if (mp_py_error_init(module) < 0 || mp_py_check(mp_core_init()) < 0 ||
         find_cuda_path(module) < 0 || mp_py_numpy_init(module) < 0 ||
         mp_py_array_init(module) < 0 || mp_py_scalar_init() < 0 || mp_py_hooks_init(module) < 0 ||
-        mp_py_rows_init(module) < 0 || add_functions(module) < 0) {
+        mp_py_rows_init(module) < 0 || mp_py_function_init(module) < 0 ||
+        add_functions(module) < 0) {
         mp_py = NULL;
         return -1;
     }
