@@ -13,6 +13,7 @@ from . import functional as F
 from ._core import ndarray
 from ._device import move, target
 from ._dtypes import bfloat16, float16, float32, float64, int32, int64
+from ._short import short
 from ._typing import ArrayLike
 from .functional.shape import listed, view
 
@@ -26,11 +27,13 @@ _FUNCTIONS = (
 )
 
 
+@short("ndarray.reshape")
 def reshape(self: ndarray, *shape: Any) -> ndarray:
     """The array in another shape, given as integers or as one sequence. See `mp.reshape`."""
     return _core.reshape(self, listed(shape))
 
 
+@short("ndarray.transpose")
 def transpose(self: ndarray, *axes: Any) -> ndarray:
     """The array with its axes in another order, reversed if none is given. See `mp.transpose`."""
     if not axes or axes == (None,):

@@ -14,6 +14,7 @@ from . import _core
 from ._core import ndarray
 from ._device import move
 from ._dtypes import bool_, check_dtype, float64, int64, is_floating, to_dtype
+from ._short import short
 from ._typing import ArrayLike, DTypeLike, Shape
 
 __all__ = [
@@ -41,6 +42,7 @@ _EXACT = 2**53  # integers up to here are exact as the doubles that the kernels 
 # ---- from values ----
 
 
+@short("array")
 def array(
     obj: ArrayLike,
     dtype: DTypeLike = None,
@@ -92,6 +94,7 @@ def array(
     return result.requires_grad_() if requires_grad else result
 
 
+@short("asarray")
 def asarray(
     obj: ArrayLike,
     dtype: DTypeLike = None,
@@ -264,6 +267,7 @@ def _is_shareable(a: np.ndarray[Any, Any]) -> bool:
 # ---- from nothing ----
 
 
+@short("zeros")
 def zeros(
     shape: Shape,
     dtype: DTypeLike = None,
@@ -298,6 +302,7 @@ def zeros(
     return _filled("zeros", shape, 0, dtype, device, requires_grad)
 
 
+@short("ones")
 def ones(
     shape: Shape,
     dtype: DTypeLike = None,
@@ -315,6 +320,7 @@ def ones(
     return _filled("ones", shape, 1, dtype, device, requires_grad)
 
 
+@short("full")
 def full(
     shape: Shape,
     fill_value: ArrayLike,
@@ -362,6 +368,7 @@ def full(
     return result.requires_grad_() if requires_grad else result
 
 
+@short("empty")
 def empty(
     shape: Shape,
     dtype: DTypeLike = None,
@@ -449,6 +456,7 @@ def _filled(
 # ---- ranges ----
 
 
+@short("arange")
 def arange(
     start: Any,
     stop: Any = None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import _core
 from .._core import ndarray
+from .._short import short
 from .._typing import ArrayLike, Axis, Shape
 from ..creation import asarray
 from ._axis import normal, one_of
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 
+@short("reshape")
 def reshape(x: ArrayLike, shape: Shape) -> ndarray:
     """x in another shape with as many elements.
 
@@ -90,6 +92,7 @@ def view(x: ndarray, *shape: Any) -> ndarray:
     return y
 
 
+@short("ravel")
 def ravel(x: ArrayLike) -> ndarray:
     """x in one dimension: a view where its strides allow it, else a copy.
 
@@ -102,6 +105,7 @@ def ravel(x: ArrayLike) -> ndarray:
     return _core.reshape(x, (x.size,))
 
 
+@short("flatten")
 def flatten(x: ArrayLike, start_dim: int = 0, end_dim: int = -1) -> ndarray:
     """A copy of x with all its dimensions, or those of a range, made one.
 
@@ -139,6 +143,7 @@ def flat_view(x: ndarray, start: int, end: int) -> ndarray:
     return _core.reshape(x, (*shape[:start], flat, *shape[end + 1 :]))
 
 
+@short("transpose")
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> ndarray:
     """x with its axes in another order. Also spelled `permute`.
 
@@ -164,6 +169,7 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> ndarray:
     return _core.permute(x, axes)
 
 
+@short("swapaxes")
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ndarray:
     """A view of x with two axes exchanged.
 
@@ -296,6 +302,7 @@ def broadcast_to(x: ArrayLike, shape: Shape) -> ndarray:
     return _core.expand(x, shape)
 
 
+@short("copy")
 def copy(x: ArrayLike) -> ndarray:
     """A copy of x, with its place in the graph.
 
