@@ -29,10 +29,11 @@ typedef struct mp_py_state {
     PyObject *device_class;                 /* called with a device's name, or NULL: str */
     PyObject *devices[MP_PY_DEVICES];
     PyArray_Descr *descr[MP_DTYPE_COUNT];
-    PyObject *op_index;     /* dict of row names and numbers */
-    PyObject *array2string; /* NumPy's */
-    PyObject *cuda_path;    /* of _cuda.so; NULL once it was looked for */
-    PyObject *truths[2];    /* what comparisons of numbers give */
+    PyObject *scalar_type[MP_DTYPE_COUNT]; /* mp.float32 and its kin */
+    PyObject *op_index;                    /* dict of row names and numbers */
+    PyObject *array2string;                /* NumPy's */
+    PyObject *cuda_path;                   /* of _cuda.so; NULL once it was looked for */
+    PyObject *truths[2];                   /* what comparisons of numbers give */
 } mp_py_state;
 extern mp_py_state *mp_py;
 
