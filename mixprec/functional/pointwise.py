@@ -13,6 +13,7 @@ from .._core import mul as _mul
 from .._core import ndarray
 from .._core import sub as _sub
 from .._typing import ArrayLike
+from ._ufunc import ufunc
 
 __all__ = [
     "abs",
@@ -46,6 +47,7 @@ __all__ = [
 # ---- two operands ----
 
 
+@ufunc("add", identity=0)
 def add(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """x1 + x2.
 
@@ -344,6 +346,7 @@ def sign(x: ArrayLike) -> ndarray:
     return _core.sign(x)
 
 
+@ufunc("exp")
 def exp(x: ArrayLike) -> ndarray:
     """e to the power of each element.
 
@@ -386,6 +389,7 @@ def log(x: ArrayLike) -> ndarray:
     return _core.log(x)
 
 
+@ufunc("sqrt")
 def sqrt(x: ArrayLike) -> ndarray:
     """The square root of each element.
 
