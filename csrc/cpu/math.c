@@ -7,7 +7,7 @@
 
 /* y = f(x) */
 #define FUNCTION(op, formula_f32, formula_f64)                                                     \
-    MP_ROW_FN(op##_f32, float, float, float, (float)(formula_f32))                                 \
+    MP_ROW_FN(op##_f32, float, float, float, formula_f32)                                          \
     MP_ROW_FN(op##_f64, double, double, double, formula_f64)                                       \
     static const mp_pointwise op##_op = {                                                          \
         .f32 = op##_f32, .f64 = op##_f64, .grain = MP_GRAIN_HEAVY};                                \
@@ -16,7 +16,7 @@
 /* The same for periodic functions: rows with an element too large to be reduced go to the C
  * library. */
 #define PERIODIC(op, formula_f32, exact, formula_f64)                                              \
-    MP_ROW_FN(op##_reduced, float, float, float, (float)(formula_f32))                             \
+    MP_ROW_FN(op##_reduced, float, float, float, formula_f32)                                      \
     MP_ROW_FN(op##_exact, float, float, float, exact)                                              \
     MP_ROW_FN(op##_f64, double, double, double, formula_f64)                                       \
     static void op##_f32(int64_t n, void *y, const void *a, const void *b, const void *c,          \
@@ -34,24 +34,24 @@ static bool any_large(int64_t n, const float *x) {
     return large != 0;
 }
 
-PERIODIC(sin, mp_wide_sin(A), sinf(A), sin(A))
-PERIODIC(cos, mp_wide_cos(A), cosf(A), cos(A))
-PERIODIC(tan, mp_wide_tan(A), tanf(A), tan(A))
-FUNCTION(asin, mp_wide_asin(A), asin(A))
-FUNCTION(acos, mp_wide_acos(A), acos(A))
-FUNCTION(atan, mp_wide_atan(A), atan(A))
+PERIODIC(sin, mp_fsin(A), sinf(A), sin(A))
+PERIODIC(cos, mp_fcos(A), cosf(A), cos(A))
+PERIODIC(tan, mp_ftan(A), tanf(A), tan(A))
+FUNCTION(asin, mp_fasin(A), asin(A))
+FUNCTION(acos, mp_facos(A), acos(A))
+FUNCTION(atan, mp_fatan(A), atan(A))
 
-FUNCTION(sinh, mp_wide_sinh(A), sinh(A))
-FUNCTION(cosh, mp_wide_cosh(A), cosh(A))
-FUNCTION(asinh, mp_wide_asinh(A), asinh(A))
-FUNCTION(acosh, mp_wide_acosh(A), acosh(A))
-FUNCTION(atanh, mp_wide_atanh(A), atanh(A))
+FUNCTION(sinh, mp_fsinh(A), sinh(A))
+FUNCTION(cosh, mp_fcosh(A), cosh(A))
+FUNCTION(asinh, mp_fasinh(A), asinh(A))
+FUNCTION(acosh, mp_facosh(A), acosh(A))
+FUNCTION(atanh, mp_fatanh(A), atanh(A))
 
-FUNCTION(exp2, mp_wide_exp2(A), exp2(A))
-FUNCTION(expm1, mp_wide_expm1(A), expm1(A))
-FUNCTION(log1p, mp_wide_log1p(A), log1p(A))
-FUNCTION(log2, mp_wide_log2(A), log2(A))
-FUNCTION(log10, mp_wide_log10(A), log10(A))
+FUNCTION(exp2, mp_fexp2(A), exp2(A))
+FUNCTION(expm1, mp_fexpm1(A), expm1(A))
+FUNCTION(log1p, mp_flog1p(A), log1p(A))
+FUNCTION(log2, mp_flog2(A), log2(A))
+FUNCTION(log10, mp_flog10(A), log10(A))
 
-FUNCTION(cbrt, mp_wide_cbrt(A), cbrt(A))
-FUNCTION(erf, mp_wide_erf(A), erf(A))
+FUNCTION(cbrt, mp_fcbrt(A), cbrt(A))
+FUNCTION(erf, mp_ferf(A), erf(A))

@@ -6,7 +6,7 @@
 #include "vmath_wide.h"
 
 #define PAIR(op, cost, formula_f32, formula_f64)                                                   \
-    MP_ROW_FN(op##_f32, float, float, float, (float)(formula_f32))                                 \
+    MP_ROW_FN(op##_f32, float, float, float, formula_f32)                                          \
     MP_ROW_FN(op##_f64, double, double, double, formula_f64)                                       \
     static const mp_pointwise op##_op = {.f32 = op##_f32, .f64 = op##_f64, .grain = cost};         \
     MP_KERNEL(op) { return mp_pointwise_run(call, &op##_op, 2); }
@@ -17,34 +17,36 @@ static inline double logaddexp(double a, double b) {
     return (a > b ? a : b) + log1p(exp(-fabs(a - b)));
 }
 
-PAIR(atan2, MP_GRAIN_HEAVY, mp_wide_atan2(A, B), atan2(A, B))
-PAIR(hypot, MP_GRAIN_HEAVY, mp_wide_hypot(A, B), hypot(A, B))
-PAIR(logaddexp, MP_GRAIN_HEAVY, mp_wide_logaddexp(A, B), logaddexp(A, B))
+PAIR(atan2, MP_GRAIN_HEAVY, mp_fatan2(A, B), atan2(A, B))
+PAIR(hypot, MP_GRAIN_HEAVY, mp_fhypot(A, B), hypot(A, B))
+PAIR(logaddexp, MP_GRAIN_HEAVY, mp_flogaddexp(A, B), logaddexp(A, B))
 PAIR(copysign, MP_GRAIN_LIGHT, copysignf(A, B), copysign(A, B))
 
 /* ---- nextafter: floats in the order of their bits, from -NaN up ---- */
 
-/* `most` is infinity's magnitude, or that of the greatest number. A zero keeps x's sign. */
-#define NEXT(name, bits, wide, sign, most)                                                         \
+/* `most` is infinity's magnitude, or that of the greatest number, `last` the number of the sign's
+ * bit. A zero keeps x's sign. */
+#define NEXT(name, bits, wide, last, most)                                                         \
     static inline bits next_##name(bits x, bits y) {                                               \
-        bits x_size = x & (bits)~sign, y_size = y & (bits)~sign;                                   \
-        wide from = x & sign ? -(wide)x_size : (wide)x_size;                                       \
-        wide to = y & sign ? -(wide)y_size : (wide)y_size;                                         \
-        wide next = from + (to > from ? 1 : -1);                                                   \
-        bits side = next < 0 ? sign : next > 0 ? 0 : x & sign;                                     \
-        bits result = (bits)(next < 0 ? -next : next) | side;                                      \
+        const bits sizes = (bits)(((bits)1 << last) - 1);                                          \
+        wide x_size = (wide)(x & sizes), y_size = (wide)(y & sizes);                               \
+        wide x_minus = -(wide)(x >> last), y_minus = -(wide)(y >> last);                           \
+        wide from = (x_size ^ x_minus) - x_minus, to = (y_size ^ y_minus) - y_minus;               \
+        wide next = from + (to > from) - (to < from);                                              \
+        wide minus = next == 0 ? x_minus : -(wide)(next < 0);                                      \
+        bits result = (bits)((next ^ minus) - minus) | (bits)((bits)minus << last);                \
         result = from == to ? y : result;                                                          \
-        result = y_size > most ? y : result;                                                       \
-        return x_size > most ? x : result;                                                         \
+        result = y_size > (wide)most ? y : result;                                                 \
+        return x_size > (wide)most ? x : result;                                                   \
     }                                                                                              \
     MP_ROW_FN(nextafter_##name, bits, bits, bits, next_##name(A, B))
 
-NEXT(f64, uint64_t, int64_t, 0x8000000000000000u, 0x7ff0000000000000u)
-NEXT(f32, uint32_t, int32_t, 0x80000000u, 0x7f800000u)
-NEXT(f16, uint16_t, int32_t, 0x8000u, 0x7c00u)
-NEXT(bf16, uint16_t, int32_t, 0x8000u, 0x7f80u)
-NEXT(e4m3, uint8_t, int32_t, 0x80u, 0x7eu)
-NEXT(e5m2, uint8_t, int32_t, 0x80u, 0x7cu)
+NEXT(f64, uint64_t, int64_t, 63, 0x7ff0000000000000)
+NEXT(f32, uint32_t, int32_t, 31, 0x7f800000)
+NEXT(f16, uint16_t, int32_t, 15, 0x7c00)
+NEXT(bf16, uint16_t, int32_t, 15, 0x7f80)
+NEXT(e4m3, uint8_t, int32_t, 7, 0x7e)
+NEXT(e5m2, uint8_t, int32_t, 7, 0x7c)
 static const mp_row_fn nextafter_stored[MP_DTYPE_COUNT] = {
     [MP_FLOAT64] = nextafter_f64,        [MP_FLOAT32] = nextafter_f32,
     [MP_FLOAT16] = nextafter_f16,        [MP_BFLOAT16] = nextafter_bf16,

@@ -71,7 +71,7 @@ static inline uint64_t integer_power(uint64_t base, uint64_t exponent) {
 
 /* float32 by way of double in a loop that is vectorised, where all of a row is positive and finite;
  * else by the C library. */
-MP_ROW_FN(pow_plain, float, float, float, (float)mp_wide_pow(A, B))
+MP_ROW_FN(pow_plain, float, float, float, mp_fpow_plain(A, B))
 MP_ROW_FN(pow_any, float, float, float, powf(A, B))
 static void pow_f32(int64_t n, void *y, const void *pa, const void *pb, const void *c,
                     const mp_attrs *attrs) {
