@@ -4,20 +4,46 @@ They mean what NumPy means; PyTorch's spellings are there where they collide wit
 bodies are calls of the core, and of a few rows in turn where there is no row of that name.
 """
 
-from . import activation, comparison, joining, pointwise, product, reduce, shape
+from . import (
+    activation,
+    bitwise,
+    comparison,
+    division,
+    exponential,
+    joining,
+    logical,
+    pointwise,
+    product,
+    reduce,
+    rounding,
+    shape,
+    trigonometry,
+)
 from .activation import *
+from .bitwise import *
 from .comparison import *
+from .division import *
+from .exponential import *
 from .joining import *
+from .logical import *
 from .pointwise import *
 from .product import *
 from .reduce import *
+from .rounding import *
 from .shape import *
+from .trigonometry import *
 
 __all__ = []
 __all__ += activation.__all__
+__all__ += bitwise.__all__
 __all__ += comparison.__all__
+__all__ += division.__all__
+__all__ += exponential.__all__
 __all__ += joining.__all__
+__all__ += logical.__all__
 __all__ += pointwise.__all__
 __all__ += product.__all__
 __all__ += reduce.__all__
+__all__ += rounding.__all__
 __all__ += shape.__all__
+__all__ += trigonometry.__all__
