@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "refs.h"
+
 /* ---- shapes ---- */
 
 mp_spec mp_spec_of(const mp_array *a) {
@@ -128,7 +130,7 @@ mp_array *mp_array_ref(mp_array *a) {
 }
 
 void mp_array_unref(mp_array *a) {
-    if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!a || !mp_last_reference(&a->refs)) return;
     mp_storage_unref(a->storage);
     if (a->edge.node) mp_node_unref(a->edge.node);
     if (a->edge.leaf) mp_leaf_unref(a->edge.leaf);

@@ -1,5 +1,5 @@
-/* Bytes on a device, reference-counted, with a version. Small CPU blocks are kept for reuse in
- * thread-local lists. */
+/* Bytes on a device, reference-counted, with a version. The smallest CPU blocks lie behind their
+ * headers; those and other small blocks are kept for reuse in thread-local lists. */
 #include "mp.h"
 
 #include <pthread.h>
@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "refs.h"
+
 enum {
-    BUCKETS = 11,         /* blocks of 64, 128, ... 64 KiB */
-    SMALLEST = 6,         /* log2 of the first */
+    INLINE_BYTES = 64,    /* at most this much lies behind the header */
+    BUCKETS = 10,         /* blocks of 128, 256, ... 64 KiB */
+    SMALLEST = 7,         /* log2 of the first */
     KEPT_BYTES = 1 << 18, /* at most this much in one bucket */
     KEPT_HEADERS = 4096
 };
@@ -17,6 +20,13 @@ enum {
 typedef struct block {
     struct block *next;
 } block;
+/* Every header has room behind it, so that small arrays take one piece of memory. */
+typedef struct header {
+    mp_storage storage;
+    _Alignas(64) char room[INLINE_BYTES];
+} header;
+static void *room_of(mp_storage *s) { return ((header *)s)->room; }
+
 static _Thread_local struct {
     block *first;
     int count;
@@ -136,7 +146,7 @@ static mp_storage *new_header(void) {
     if (s) {
         kept_headers = s->owner;
         kept_header_count--;
-    } else if (!(s = malloc(sizeof *s))) {
+    } else if (!(s = aligned_alloc(_Alignof(header), sizeof(header)))) {
         return NULL;
     }
     memset(s, 0, sizeof *s);
@@ -159,7 +169,13 @@ mp_status mp_storage_new(mp_device device, size_t bytes, mp_storage **out) {
     mp_storage *s = new_header();
     if (!s)
         return mp_fail(MP_ERR_MEMORY, "memory: no room for a storage header of %zu bytes",
-                       sizeof *s);
+                       sizeof(header));
+    if (device == MP_CPU && bytes <= INLINE_BYTES) { /* too little to be counted */
+        s->data = room_of(s);
+        s->bytes = bytes;
+        *out = s;
+        return MP_OK;
+    }
     mp_status status = get_memory(device, bytes ? bytes : 1, &s->data, &s->home);
     if (status != MP_OK) {
         free_header(s);
@@ -194,11 +210,11 @@ mp_storage *mp_storage_ref(mp_storage *s) {
 }
 
 void mp_storage_unref(mp_storage *s) {
-    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!s || !mp_last_reference(&s->refs)) return;
     mp_array_unref(s->pending);
     if (s->release) {
         s->release(s->owner);
-    } else {
+    } else if (s->data != room_of(s)) {
         atomic_fetch_sub_explicit(&held_bytes[counted(s->device)], s->bytes, memory_order_relaxed);
         put_memory(s);
     }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "refs.h"
+
 static _Atomic uint64_t sequence;
 
 /* ---- life: chains may be long, so nodes are freed in a loop, never by recursion ---- */
@@ -31,7 +33,7 @@ static void free_node(mp_node *node) {
 }
 
 void mp_node_unref(mp_node *node) {
-    if (!node || atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!node || !mp_last_reference(&node->refs)) return;
     node->dead = dead_nodes;
     dead_nodes = node;
     if (freeing) return;

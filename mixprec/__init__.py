@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core as _core
 from . import _methods as _methods
-from . import _numpy, amp, autograd, functional, nn, optim, random
+from . import _numpy, _scalar_types, amp, autograd, functional, grids, nn, optim, random
+from . import _protocols as _protocols
 from ._core import (
     get_num_threads,
     ndarray,
@@ -41,29 +42,22 @@ from ._device import (
     set_float32_matmul_precision,
 )
 from ._dtypes import (
-    bfloat16,
-    bool_,
     default_dtype,
     dtypes,
-    finfo,
-    float8_e4m3fn,
-    float8_e5m2,
-    float16,
-    float32,
-    float64,
     get_default_dtype,
-    iinfo,
-    int8,
-    int16,
-    int32,
-    int64,
-    promote_types,
     set_default_dtype,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
 )
+from ._inspection import __array_namespace_info__
+from ._limits import finfo, iinfo
+from ._promotion import (
+    astype,
+    can_cast,
+    isdtype,
+    issubdtype,
+    promote_types,
+    result_type,
+)
+from ._scalar_types import *
 from .amp import (
     GradScaler,
     autocast,
@@ -78,17 +72,14 @@ from .autograd import (
     set_grad_enabled,
 )
 from .creation import (
-    arange,
     array,
     asarray,
     empty,
     empty_like,
-    eye,
     from_dlpack,
     from_numpy,
     full,
     full_like,
-    linspace,
     ones,
     ones_like,
     tensor,
@@ -97,6 +88,7 @@ from .creation import (
 )
 from .everyday import HOMES
 from .functional import *
+from .grids import *
 from .random import (
     manual_seed,
     rand,
@@ -111,19 +103,20 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "__array_api_version__",
+    "__array_namespace_info__",
     "DeviceError",
     "GradScaler",
     "OutOfMemoryError",
     "__version__",
     "amp",
-    "arange",
     "array",
     "asarray",
+    "astype",
     "autocast",
     "autocast_table",
     "autograd",
-    "bfloat16",
-    "bool_",
+    "can_cast",
     "cuda",
     "data",
     "default_dtype",
@@ -132,13 +125,7 @@ __all__ = [
     "empty",
     "empty_like",
     "enable_grad",
-    "eye",
     "finfo",
-    "float16",
-    "float32",
-    "float64",
-    "float8_e4m3fn",
-    "float8_e5m2",
     "from_dlpack",
     "from_numpy",
     "full",
@@ -149,15 +136,12 @@ __all__ = [
     "grad",
     "iinfo",
     "inference_mode",
-    "int16",
-    "int32",
-    "int64",
-    "int8",
     "io",
     "is_grad_enabled",
+    "isdtype",
+    "issubdtype",
     "lib",
     "linalg",
-    "linspace",
     "load",
     "manual_seed",
     "memory_stats",
@@ -173,6 +157,7 @@ __all__ = [
     "randn",
     "random",
     "reset_peak_memory",
+    "result_type",
     "save",
     "set_default_device",
     "set_default_dtype",
@@ -181,25 +166,27 @@ __all__ = [
     "set_num_threads",
     "tensor",
     "testing",
-    "uint16",
-    "uint32",
-    "uint64",
-    "uint8",
     "zeros",
     "zeros_like",
 ]
 # `import *` must not hide Python's own abs, all, any, bool, max, min, pow and sum.
+__all__ += _scalar_types.__all__
+__all__ += grids.__all__
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
 __all__ += ["e", "euler_gamma", "inf", "little_endian", "nan", "newaxis", "pi"]
 __all__ += [name for name in (*HOMES, *_numpy.COLD, *_numpy.SAME) if name not in __all__]
 
 bool = bool_
+__array_api_version__ = "2025.12"
 pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
 euler_gamma = 0.5772156649015329
 newaxis = None
 little_endian = sys.byteorder == "little"
 
 _LAZY = {**HOMES, "load": "io", "save": "io"}
+_COMPLEX = frozenset(
+    ("cdouble", "clongdouble", "complex64", "complex128", "complexfloating", "csingle", "fft")
+)
 _LAZY_MODULES = frozenset(("cli", "cuda", "data", "demo", "io", "lib", "linalg", "testing"))
 
 
@@ -212,6 +199,11 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module("." + _LAZY[name], __name__), name)
     elif name in _numpy.COLD or name in _numpy.SAME:
         value = getattr(_numpy, name)
+    elif name in _COMPLEX:
+        raise AttributeError(
+            f"module {__name__!r} has no {name!r}: complex numbers are left out; use NumPy, on "
+            "what `.numpy()` of an array gives"
+        )
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

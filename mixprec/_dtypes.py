@@ -1,13 +1,31 @@
-"""The dtypes, as `numpy.dtype` objects, their limits, and how they promote."""
+"""The table of dtypes, arguments that name one, and the dtype of new floating arrays."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from . import _core
+from ._scalar_types import (
+    SCALAR_TYPES,
+    ScalarType,
+    bfloat16,
+    bool_,
+    float8_e4m3fn,
+    float8_e5m2,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
 from ._typing import DTypeLike
 
 __all__ = [
@@ -16,43 +34,26 @@ __all__ = [
     "bool_",
     "default_dtype",
     "dtypes",
-    "finfo",
-    "float8_e4m3fn",
-    "float8_e5m2",
     "float16",
     "float32",
     "float64",
+    "float8_e4m3fn",
+    "float8_e5m2",
     "get_default_dtype",
-    "iinfo",
-    "int8",
     "int16",
     "int32",
     "int64",
-    "promote_types",
+    "int8",
     "set_default_dtype",
-    "uint8",
     "uint16",
     "uint32",
     "uint64",
+    "uint8",
 ]
 
-bool_: np.dtype[Any] = np.dtype(np.bool_)
-int8: np.dtype[Any] = np.dtype(np.int8)
-int16: np.dtype[Any] = np.dtype(np.int16)
-int32: np.dtype[Any] = np.dtype(np.int32)
-int64: np.dtype[Any] = np.dtype(np.int64)
-uint8: np.dtype[Any] = np.dtype(np.uint8)
-uint16: np.dtype[Any] = np.dtype(np.uint16)
-uint32: np.dtype[Any] = np.dtype(np.uint32)
-uint64: np.dtype[Any] = np.dtype(np.uint64)
-float16: np.dtype[Any] = np.dtype(np.float16)
-bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
-float8_e4m3fn: np.dtype[Any] = np.dtype(ml_dtypes.float8_e4m3fn)
-float8_e5m2: np.dtype[Any] = np.dtype(ml_dtypes.float8_e5m2)
-float32: np.dtype[Any] = np.dtype(np.float32)
-float64: np.dtype[Any] = np.dtype(np.float64)
-
-FLOATING = frozenset((float16, bfloat16, float8_e4m3fn, float8_e5m2, float32, float64))
+FLOATING = frozenset(
+    t.dtype for t in (float16, bfloat16, float8_e4m3fn, float8_e5m2, float32, float64)
+)
 
 _SHORT = {"int": "i", "uint": "u", "float": "f", "bfloat": "bf"}
 
@@ -64,6 +65,8 @@ def is_floating(dtype: Any) -> bool:
 
 def to_dtype(op: str, dtype: DTypeLike) -> np.dtype[Any]:
     """`dtype` as a numpy.dtype. TypeError in the name of `op` if it is none, or none of ours."""
+    if isinstance(dtype, ScalarType):
+        return dtype.dtype
     try:
         found = np.dtype(dtype)
     except TypeError:
@@ -93,6 +96,8 @@ class DtypeTable(dict[str, np.dtype[Any]]):
     __str__ = __repr__
 
     def _formats(self) -> str:
+        from ._limits import finfo
+
         lines = [f"{'dtype':<14} bytes  exponent  mantissa          max   least normal       eps"]
         for name, dtype in self.items():
             if dtype not in FLOATING:
@@ -102,8 +107,8 @@ class DtypeTable(dict[str, np.dtype[Any]]):
             info = finfo(dtype)
             lines.append(
                 f"{name:<14} {dtype.itemsize:>5}  {info.nexp:>8}  {info.nmant:>8}  "
-                f"{float(info.max):>11.5g}  {float(info.smallest_normal):>13.5g}  "
-                f"{float(info.eps):>8.3g}"
+                f"{info.max:>11.5g}  {info.smallest_normal:>13.5g}  "
+                f"{info.eps:>8.3g}"
             )
         return "\n".join(lines)
 
@@ -138,88 +143,8 @@ def _promoted(a: np.dtype[Any], b: np.dtype[Any]) -> str:
         return "-"
 
 
-dtypes: DtypeTable = DtypeTable(
-    (dtype.name, dtype)
-    for dtype in (
-        bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
-        float8_e4m3fn, float8_e5m2, float16, bfloat16, float32, float64,
-    )
-)  # fmt: skip
+dtypes: DtypeTable = DtypeTable((t.dtype.name, t.dtype) for t in SCALAR_TYPES)
 _SUPPORTED = frozenset(dtypes.values())
-
-
-def finfo(dtype: DTypeLike) -> Any:
-    """The limits of a floating dtype: `eps`, `max`, `smallest_normal`, `bits` and more.
-
-    Parameters
-    ----------
-    dtype : dtype
-        Any floating dtype, the narrow ones included.
-
-    Returns
-    -------
-    finfo
-        As `numpy.finfo` gives it.
-
-    Examples
-    --------
-    >>> float(mp.finfo(mp.float16).max)
-    65504.0
-    >>> float(mp.finfo(mp.bfloat16).eps)
-    0.0078125
-    """
-    limits: Any = ml_dtypes.finfo  # not typed
-    return limits(to_dtype("finfo", dtype))
-
-
-def iinfo(dtype: DTypeLike) -> Any:
-    """The limits of an integer dtype: `min`, `max` and `bits`.
-
-    Parameters
-    ----------
-    dtype : dtype
-        An integer dtype.
-
-    Returns
-    -------
-    iinfo
-        As `numpy.iinfo` gives it.
-
-    Examples
-    --------
-    >>> int(mp.iinfo(mp.int8).max)
-    127
-    """
-    return np.iinfo(to_dtype("iinfo", dtype))
-
-
-def promote_types(dtype1: DTypeLike, dtype2: DTypeLike) -> np.dtype[Any]:
-    """The dtype that two operands are brought to.
-
-    Parameters
-    ----------
-    dtype1, dtype2 : dtype
-        Two dtypes.
-
-    Returns
-    -------
-    dtype
-        Floating dtypes beat integers; integers among themselves promote as in NumPy; float16 with
-        bfloat16 is float32.
-
-    Raises
-    ------
-    TypeError
-        For float8 with anything but itself.
-
-    Examples
-    --------
-    >>> mp.promote_types(mp.int64, mp.float16)
-    dtype('float16')
-    >>> mp.promote_types(mp.float16, mp.bfloat16)
-    dtype('float32')
-    """
-    return _core.promote(to_dtype("promote_types", dtype1), to_dtype("promote_types", dtype2))
 
 
 def default_dtype() -> np.dtype[Any]:

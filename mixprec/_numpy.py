@@ -176,7 +176,7 @@ def _floating(given: list[Any]) -> np.dtype[Any]:
         return _core.default_dtype()
     if len(found) == 1:
         return found.pop()
-    return float64 if float64 in found else float32
+    return (float64 if float64 in found else float32).dtype
 
 
 def _wrapped(op: str, result: Any, dtype: Any, ours: bool, made: list[ndarray]) -> Any:

@@ -1,10 +1,11 @@
-"""Arrays made from Python and NumPy values, from other libraries' arrays, and from nothing."""
+"""Arrays made from Python and NumPy values, from other libraries' arrays, and from nothing.
+
+`order` is accepted for NumPy's sake wherever NumPy has it: new arrays are in C order.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import math
-import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,21 +14,19 @@ import numpy as np
 from . import _core
 from ._core import ndarray
 from ._device import move
-from ._dtypes import bool_, check_dtype, float64, int64, is_floating, to_dtype
+from ._dtypes import check_dtype, float64, int64, is_floating, to_dtype
+from ._promotion import result_type
 from ._typing import ArrayLike, DTypeLike, Shape
 
 __all__ = [
-    "arange",
     "array",
     "asarray",
     "empty",
     "empty_like",
-    "eye",
     "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
-    "linspace",
     "ones",
     "ones_like",
     "tensor",
@@ -35,7 +34,8 @@ __all__ = [
     "zeros_like",
 ]
 
-_EXACT = 2**53  # integers up to here are exact as the doubles that the kernels are given
+_MAX_DIMS = 8
+EXACT = 2**53  # integers up to here are exact as the doubles that the kernels are given
 
 
 # ---- from values ----
@@ -46,6 +46,9 @@ def array(
     dtype: DTypeLike = None,
     *,
     copy: bool | None = True,
+    order: str | None = "K",
+    subok: bool = False,
+    ndmin: int = 0,
     device: str | None = None,
     requires_grad: bool = False,
 ) -> ndarray:
@@ -60,6 +63,10 @@ def array(
         become the default dtype (float32), Python ints int64, Python bools bool.
     copy : bool, optional
         True always copies; None only where memory cannot be shared; False never.
+    order, subok : optional
+        Accepted for NumPy's sake.
+    ndmin : int
+        Axes of extent 1 are put before the others up to that number.
     device : str, optional
         Where the array goes. By default where `obj` is, and else the default device.
     requires_grad : bool
@@ -68,7 +75,8 @@ def array(
     Returns
     -------
     ndarray
-        A leaf: it has no part in the graph that `obj` may be in (`asarray` keeps that).
+        Of an array a leaf: it has no part in the graph that `obj` may be in (`asarray` keeps that).
+        Of a sequence that holds arrays, these joined, which is recorded.
 
     Raises
     ------
@@ -89,12 +97,17 @@ def array(
     if isinstance(obj, ndarray):
         obj = obj.detach()
     result = _convert("array", obj, dtype, copy, device)
+    if order != "K":
+        check_order("array", order)
+    if result.ndim < ndmin:
+        result = _core.reshape(result, (1,) * (ndmin - result.ndim) + result.shape)
     return result.requires_grad_() if requires_grad else result
 
 
 def asarray(
     obj: ArrayLike,
     dtype: DTypeLike = None,
+    order: str | None = None,
     *,
     copy: bool | None = None,
     device: str | None = None,
@@ -108,6 +121,8 @@ def asarray(
         one gives a read-only result.
     dtype : dtype, optional
         As for `array`.
+    order : optional
+        Accepted for NumPy's sake.
     copy : bool, optional
         None copies only where memory cannot be shared, False never, True always.
     device : str, optional
@@ -131,6 +146,8 @@ def asarray(
     >>> a
     array([5., 0.])
     """
+    if order is not None:
+        check_order("asarray", order)
     return _convert("asarray", obj, dtype, copy, device)
 
 
@@ -164,7 +181,7 @@ def from_numpy(a: np.ndarray[Any, Any]) -> ndarray:
     return _convert("from_numpy", a, None, False, None)
 
 
-def from_dlpack(x: Any, *, device: str | None = None, copy: bool | None = None) -> ndarray:
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> ndarray:
     """An array over the memory of any object that speaks DLPack, such as a PyTorch tensor.
 
     Parameters
@@ -201,6 +218,10 @@ def _convert(op: str, obj: Any, dtype: Any, copy: bool | None, device: str | Non
         values = np.asarray(obj)
     elif hasattr(obj, "__dlpack__"):
         return _placed(op, _core.from_dlpack(obj), dtype, copy, device)
+    elif _has_arrays(obj):
+        return _placed(op, _joined(op, obj, dtype), dtype, None, device)
+    elif _is_buffer(obj):
+        values = np.asarray(obj)
     else:
         values = _from_python(op, obj, dtype)
         if dtype is None and values.dtype == float64 and _has_python_floats(obj):
@@ -235,19 +256,64 @@ def _placed(op: str, x: ndarray, dtype: Any, copy: bool | None, device: str | No
 def _from_python(op: str, obj: Any, dtype: np.dtype[Any] | None) -> np.ndarray[Any, Any]:
     """Python values as NumPy has them; for narrow floats wider, so that they round once."""
     if dtype is not None and is_floating(dtype):
-        dtype = float64
-    with _named(op):
-        return np.array(obj, dtype)
+        dtype = float64.dtype
+    with named(op):
+        values = np.array(obj, dtype)
+    if isinstance(obj, int) and values.dtype.hasobject:
+        raise OverflowError(f"{op}: the Python integer {obj} does not fit in 64 bits")
+    return values
+
+
+def _has_arrays(obj: Any, depth: int = 0) -> bool:
+    """Whether there are arrays of ours in sequences nested as deep as arrays can be."""
+    if not isinstance(obj, (list, tuple)) or depth == _MAX_DIMS:
+        return False
+    kinds = set(map(type, obj))
+    if any(issubclass(kind, ndarray) for kind in kinds):
+        return True
+    return (list in kinds or tuple in kinds) and any(_has_arrays(x, depth + 1) for x in obj)
+
+
+def _joined(op: str, obj: Any, dtype: Any) -> ndarray:
+    """A sequence of arrays, numbers and such sequences as one array, with their gradients."""
+    parts = [_joined(op, x, dtype) if _has_arrays(x) else x for x in obj]
+    where = next(x.device for x in parts if isinstance(x, ndarray))
+    if dtype is None:
+        dtype = result_type(*parts)
+    parts = [_convert(op, x, None if isinstance(x, ndarray) else dtype, None, where) for x in parts]
+    shape = parts[0].shape
+    for i, x in enumerate(parts):
+        if x.shape != shape:
+            raise ValueError(f"{op}: element 0 has shape {shape}, element {i} has {x.shape}")
+    y = _core.concatenate([_core.reshape(x, (1, *shape)) for x in parts], 0)
+    return y.astype(dtype, copy=False)
+
+
+def _is_buffer(obj: Any) -> bool:
+    """Whether an object that is no text shows memory, as `array.array` does."""
+    if isinstance(obj, (list, tuple, int, float, str, bytes)):
+        return False
+    try:
+        memoryview(obj)
+    except TypeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
-def _named(op: str) -> Iterator[None]:
+def named(op: str) -> Iterator[None]:
     """Puts the op's name before the texts of NumPy's and Python's errors."""
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
         kind = next(k for k in (TypeError, ValueError, OverflowError) if isinstance(error, k))
         raise kind(f"{op}: {error}") from error
+
+
+def check_order(op: str, order: Any) -> None:
+    """ValueError unless it is one that NumPy knows."""
+    if order not in ("C", "F", "A", "K", None):
+        raise ValueError(f"{op}: order is {order!r}, must be 'C', 'F', 'A' or 'K'")
 
 
 def _has_python_floats(obj: Any) -> bool:
@@ -267,6 +333,7 @@ def _is_shareable(a: np.ndarray[Any, Any]) -> bool:
 def zeros(
     shape: Shape,
     dtype: DTypeLike = None,
+    order: str = "C",
     *,
     device: str | None = None,
     requires_grad: bool = False,
@@ -279,6 +346,8 @@ def zeros(
         Its shape.
     dtype : dtype, optional
         By default the default dtype.
+    order : optional
+        Accepted for NumPy's sake.
     device : str, optional
         By default the thread's default device, the CPU at first.
     requires_grad : bool
@@ -295,12 +364,14 @@ def zeros(
     array([[0., 0.],
            [0., 0.]])
     """
+    check_order("zeros", order)
     return _filled("zeros", shape, 0, dtype, device, requires_grad)
 
 
 def ones(
     shape: Shape,
     dtype: DTypeLike = None,
+    order: str = "C",
     *,
     device: str | None = None,
     requires_grad: bool = False,
@@ -312,6 +383,7 @@ def ones(
     >>> mp.ones(3, dtype=mp.int16).tolist()
     [1, 1, 1]
     """
+    check_order("ones", order)
     return _filled("ones", shape, 1, dtype, device, requires_grad)
 
 
@@ -319,6 +391,7 @@ def full(
     shape: Shape,
     fill_value: ArrayLike,
     dtype: DTypeLike = None,
+    order: str = "C",
     *,
     device: str | None = None,
     requires_grad: bool = False,
@@ -333,6 +406,8 @@ def full(
         The value; an array is broadcast.
     dtype : dtype, optional
         By default that of ``array(fill_value)``.
+    order : optional
+        Accepted for NumPy's sake.
     device : str, optional
         By default the thread's default device, the CPU at first.
     requires_grad : bool
@@ -350,11 +425,12 @@ def full(
     >>> mp.full(2, 7).dtype
     dtype('int64')
     """
+    check_order("full", order)
     if dtype is not None:
         dtype = to_dtype("full", dtype)
     elif type(fill_value) is int:
-        dtype = int64
-    exact = type(fill_value) is float or (type(fill_value) is int and abs(fill_value) <= _EXACT)
+        dtype = int64.dtype
+    exact = type(fill_value) is float or (type(fill_value) is int and abs(fill_value) <= EXACT)
     if exact and (dtype is None or dtype == int64 or is_floating(dtype)):
         return _filled("full", shape, fill_value, dtype, device, requires_grad)
     value = _convert("full", fill_value, dtype, None, device)
@@ -365,6 +441,7 @@ def full(
 def empty(
     shape: Shape,
     dtype: DTypeLike = None,
+    order: str = "C",
     *,
     device: str | None = None,
     requires_grad: bool = False,
@@ -376,59 +453,119 @@ def empty(
     >>> mp.empty((3, 0)).shape
     (3, 0)
     """
+    check_order("empty", order)
     dtype = _core.default_dtype() if dtype is None else to_dtype("empty", dtype)
     result = _core.empty(shape, dtype, device)
     return result.requires_grad_() if requires_grad else result
 
 
-def zeros_like(x: ArrayLike, dtype: DTypeLike = None, *, device: str | None = None) -> ndarray:
-    """Zeros with the shape, dtype and device of `x`, unless others are given.
+def zeros_like(
+    x: ArrayLike,
+    dtype: DTypeLike = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Shape | None = None,
+    *,
+    device: str | None = None,
+) -> ndarray:
+    """Zeros with the shape, dtype and device of an array, unless others are given.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    dtype : dtype, optional
+        Another dtype.
+    order, subok : optional
+        Accepted for NumPy's sake.
+    shape : int or sequence of int, optional
+        Another shape.
+    device : str, optional
+        Another device.
+
+    Returns
+    -------
+    ndarray
+        The zeros; they have no part in the graph.
 
     Examples
     --------
     >>> mp.zeros_like(mp.ones(2, dtype=mp.float16)).dtype
     dtype('float16')
     """
-    x = asarray(x)
-    return zeros(x.shape, dtype or x.dtype, device=device or x.device)
+    shape, dtype, device = _like(x, dtype, shape, device)
+    return zeros(shape, dtype, order, device=device)
 
 
-def ones_like(x: ArrayLike, dtype: DTypeLike = None, *, device: str | None = None) -> ndarray:
-    """Ones with the shape, dtype and device of `x`, unless others are given.
+def ones_like(
+    x: ArrayLike,
+    dtype: DTypeLike = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Shape | None = None,
+    *,
+    device: str | None = None,
+) -> ndarray:
+    """Ones with the shape, dtype and device of an array. Parameters are those of `zeros_like`.
 
     Examples
     --------
     >>> mp.ones_like([[1.0, 2.0]])
     array([[1., 1.]])
     """
-    x = asarray(x)
-    return ones(x.shape, dtype or x.dtype, device=device or x.device)
+    shape, dtype, device = _like(x, dtype, shape, device)
+    return ones(shape, dtype, order, device=device)
 
 
 def full_like(
-    x: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None, *, device: str | None = None
+    x: ArrayLike,
+    fill_value: ArrayLike,
+    dtype: DTypeLike = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Shape | None = None,
+    *,
+    device: str | None = None,
 ) -> ndarray:
-    """`fill_value` with the shape, dtype and device of `x`, unless others are given.
+    """`fill_value` in the shape of an array. Other parameters are those of `zeros_like`.
 
     Examples
     --------
     >>> mp.full_like([1.0, 2.0], 3)
     array([3., 3.])
     """
-    x = asarray(x)
-    return full(x.shape, fill_value, dtype or x.dtype, device=device or x.device)
+    shape, dtype, device = _like(x, dtype, shape, device)
+    return full(shape, fill_value, dtype, order, device=device)
 
 
-def empty_like(x: ArrayLike, dtype: DTypeLike = None, *, device: str | None = None) -> ndarray:
-    """Uninitialised, with the shape, dtype and device of `x`, unless others are given.
+def empty_like(
+    x: ArrayLike,
+    dtype: DTypeLike = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Shape | None = None,
+    *,
+    device: str | None = None,
+) -> ndarray:
+    """Uninitialised, in the shape of an array. Parameters are those of `zeros_like`.
 
     Examples
     --------
     >>> mp.empty_like(mp.ones((2, 3))).shape
     (2, 3)
     """
+    shape, dtype, device = _like(x, dtype, shape, device)
+    return empty(shape, dtype, order, device=device)
+
+
+def _like(x: Any, dtype: Any, shape: Any, device: str | None) -> tuple[Any, Any, str]:
+    """The shape, dtype and device of x, unless others are given."""
     x = asarray(x)
-    return empty(x.shape, dtype or x.dtype, device=device or x.device)
+    return (
+        x.shape if shape is None else shape,
+        x.dtype if dtype is None else dtype,
+        device or x.device,
+    )
 
 
 def _filled(
@@ -444,172 +581,6 @@ def _filled(
             raise
         raise type(error)(op + text[4:]) from None
     return result.requires_grad_() if requires_grad else result
-
-
-# ---- ranges ----
-
-
-def arange(
-    start: Any,
-    stop: Any = None,
-    step: Any = 1,
-    dtype: DTypeLike = None,
-    *,
-    device: str | None = None,
-    requires_grad: bool = False,
-) -> ndarray:
-    """Evenly spaced values in the half-open interval from `start` to `stop`.
-
-    Parameters
-    ----------
-    start : number
-        The first value. Alone it is the stop, and the first value is 0.
-    stop : number, optional
-        The end, not included.
-    step : number
-        The distance of the values; must not be 0.
-    dtype : dtype, optional
-        By default int64 if all numbers are integers, else the default dtype.
-    device : str, optional
-        By default the thread's default device, the CPU at first.
-    requires_grad : bool
-        Whether to record what is done with it.
-
-    Returns
-    -------
-    ndarray
-        One-dimensional.
-
-    Raises
-    ------
-    ValueError
-        If `step` is 0, or a number is NaN or infinite.
-
-    Examples
-    --------
-    >>> mp.arange(3).tolist()
-    [0, 1, 2]
-    >>> mp.arange(0, 1, 0.25)
-    array([0.  , 0.25, 0.5 , 0.75])
-    """
-    if stop is None:
-        start, stop = 0, start
-    start, stop, step = (_number("arange", value) for value in (start, stop, step))
-    if step == 0:
-        raise ValueError("arange: step is 0")
-    integers = all(isinstance(value, int) for value in (start, stop, step))
-    if integers:
-        count = max(-((start - stop) // step), 0)
-    else:
-        distance = (stop - start) / step
-        if not math.isfinite(distance):
-            raise ValueError(f"arange: from {start} to {stop} by {step} is not a finite range")
-        count = max(math.ceil(distance), 0)
-    if dtype is None:
-        dtype = int64 if integers else _core.default_dtype()
-    dtype = to_dtype("arange", dtype)
-    if integers and max(abs(start), abs(stop)) > _EXACT:
-        values = np.arange(start, stop, step)
-        return array(values, dtype, device=device, requires_grad=requires_grad)
-    result = _core.arange((count,), dtype, device, start, step)
-    return result.requires_grad_() if requires_grad else result
-
-
-def _number(op: str, value: Any) -> int | float:
-    """A Python number of a Python or NumPy number, or of an array with one element."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        pass
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"{op}: {value!r} is not a number")
-    with _named(op):
-        return float(value)
-
-
-def linspace(
-    start: float,
-    stop: float,
-    num: int = 50,
-    endpoint: bool = True,
-    dtype: DTypeLike = None,
-    *,
-    device: str | None = None,
-    requires_grad: bool = False,
-) -> ndarray:
-    """`num` evenly spaced values from `start` to `stop`.
-
-    Parameters
-    ----------
-    start, stop : number
-        The first value and the last.
-    num : int
-        How many.
-    endpoint : bool
-        False leaves `stop` out.
-    dtype : dtype, optional
-        By default the default dtype.
-    device : str, optional
-        By default the thread's default device, the CPU at first.
-    requires_grad : bool
-        Whether to record what is done with it.
-
-    Returns
-    -------
-    ndarray
-        One-dimensional.
-
-    Examples
-    --------
-    >>> mp.linspace(0, 1, 5)
-    array([0.  , 0.25, 0.5 , 0.75, 1.  ])
-    """
-    start, stop = _number("linspace", start), _number("linspace", stop)
-    with _named("linspace"):
-        values = np.linspace(start, stop, num, endpoint=endpoint, dtype=np.float64)
-    dtype = _core.default_dtype() if dtype is None else dtype
-    return array(values, dtype, device=device, requires_grad=requires_grad)
-
-
-def eye(
-    n: int,
-    m: int | None = None,
-    k: int = 0,
-    dtype: DTypeLike = None,
-    *,
-    device: str | None = None,
-    requires_grad: bool = False,
-) -> ndarray:
-    """A matrix with ones on a diagonal and zeros elsewhere.
-
-    Parameters
-    ----------
-    n, m : int
-        Rows and columns; as many columns as rows by default.
-    k : int
-        The diagonal: 0 is the main one, positive ones are above it.
-    dtype : dtype, optional
-        By default the default dtype.
-    device : str, optional
-        By default the thread's default device, the CPU at first.
-    requires_grad : bool
-        Whether to record what is done with it.
-
-    Returns
-    -------
-    ndarray
-        The matrix.
-
-    Examples
-    --------
-    >>> mp.eye(2)
-    array([[1., 0.],
-           [0., 1.]])
-    """
-    dtype = _core.default_dtype() if dtype is None else dtype
-    with _named("eye"):
-        values = np.eye(n, m, k, dtype=bool_)
-    return array(values, dtype, device=device, requires_grad=requires_grad)
 
 
 tensor = array

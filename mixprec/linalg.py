@@ -21,10 +21,11 @@ from ._core import ndarray
 from ._dtypes import FLOATING, float32
 from ._typing import ArrayLike, Axis
 from .autograd import Function, is_grad_enabled
-from .creation import asarray, eye
+from .creation import asarray
 from .functional import absolute, matmul, max, min, sqrt, swapaxes, where
 from .functional import sum as sum_
 from .functional._axis import normal
+from .grids import eye
 
 __all__ = [
     "LinAlgError",

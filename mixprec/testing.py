@@ -9,7 +9,8 @@ import numpy as np
 
 from . import _core
 from ._core import ndarray
-from ._dtypes import FLOATING, finfo, float64, is_floating
+from ._dtypes import FLOATING, float64, is_floating
+from ._limits import finfo
 from .autograd import grad
 from .creation import array, asarray
 from .random import randn

@@ -11,7 +11,7 @@ SUFFIXES = {".c", ".h", ".cu", ".cuh", ".def"}
 
 # Project headers that the files of a folder may include, beside the .def tables and their own.
 HEADERS = {
-    ".": {"mp.h", "tape.h", "autocast.h", "rules.h"},
+    ".": {"mp.h", "tape.h", "autocast.h", "refs.h", "rules.h"},
     "ops": {"mp.h"},
     "cpu": {"mp.h", "narrow.h", "normal.h"},
     "cuda": {"mp.h", "narrow.h", "normal.h", "cublaslt.h"},

@@ -11,7 +11,8 @@ enum {
     SMALL_NUMBERS = 256, /* the same where a number is spread out */
 };
 
-typedef enum domain { F32, F64, I64, U64 } domain;
+/* Where the inputs come to be before the op: as floats or integers of one type, or as stored. */
+typedef enum domain { F32, F64, I64, U64, STORED } domain;
 static const mp_dtype dtype_of[] = {
     [F32] = MP_FLOAT32, [F64] = MP_FLOAT64, [I64] = MP_INT64, [U64] = MP_UINT64};
 
@@ -73,8 +74,35 @@ static domain choose_domain(const mp_call *call, const mp_pointwise *op, int n_i
     return o.any_uint64 || (!op->compares && out == MP_UINT64) ? U64 : I64;
 }
 
-static mp_row_fn choose_fn(const mp_call *call, const mp_pointwise *op, domain in) {
-    if (op->compares && in == U64 && call->in[0]->dtype != call->in[1]->dtype) {
+/* Whether a Python number is one of a dtype: comparisons take any, other ops have checked it. */
+static bool is_within(const mp_array *number, mp_dtype dtype) {
+    uint64_t bits = 0;
+    if (mp_is_float(dtype)) return true;
+    if (mp_is_float((mp_dtype)number->dtype)) return false;
+    int64_t value = mp_load_int((mp_dtype)number->dtype, mp_data(number));
+    mp_store_int(dtype, &bits, value);
+    return mp_load_int(dtype, &bits) == value && number->dtype != MP_UINT64;
+}
+
+/* The dtype whose stored rows do the call, or MP_NO_DTYPE. */
+static mp_dtype choose_stored(const mp_call *call, const mp_pointwise *op, int n_in) {
+    mp_dtype common = MP_NO_DTYPE;
+    if (!op->stored) return MP_NO_DTYPE;
+    if (!op->compares) common = (mp_dtype)call->out[0]->dtype;
+    for (int k = op->selects; k < n_in; k++) {
+        const mp_array *a = call->in[k];
+        if (a->weak) continue;
+        if (common == MP_NO_DTYPE) common = (mp_dtype)a->dtype;
+        if (a->dtype != (int)common) return MP_NO_DTYPE;
+    }
+    if (common == MP_NO_DTYPE || !op->stored[common]) return MP_NO_DTYPE;
+    for (int k = op->selects; k < n_in; k++)
+        if (call->in[k]->weak && !is_within(call->in[k], common)) return MP_NO_DTYPE;
+    return common;
+}
+
+static mp_row_fn choose_fn(const mp_call *call, const mp_pointwise *op, domain in, int n_in) {
+    if (op->compares && in == U64 && n_in > 1 && call->in[0]->dtype != call->in[1]->dtype) {
         if (mp_dtypes[call->in[0]->dtype].kind == 'I') return op->i64_u64;
         if (mp_dtypes[call->in[1]->dtype].kind == 'I') return op->u64_i64;
     }
@@ -83,16 +111,19 @@ static mp_row_fn choose_fn(const mp_call *call, const mp_pointwise *op, domain i
 
 /* ---- rows ---- */
 
-static void load_row(domain in, mp_dtype dtype, void *dst, const void *src, int64_t stride,
-                     int64_t n) {
-    if (in == F32) MP_LOAD(dtype)(dst, src, stride, n);
+static void load_row(domain in, mp_dtype want, mp_dtype dtype, void *dst, const void *src,
+                     int64_t stride, int64_t n) {
+    if (in == STORED) mp_convert(want, dst, mp_dtypes[want].bytes, dtype, src, stride, n);
+    else if (in == F32) MP_LOAD(dtype)(dst, src, stride, n);
     else if (in == F64) MP_LOAD_F64(dtype)(dst, src, stride, n);
     else MP_LOAD_I64(dtype)(dst, src, stride, n);
 }
 
 static void store_row(domain in, mp_dtype dtype, void *dst, int64_t stride, const void *src,
                       int64_t n) {
-    if (in == F32) MP_STORE(dtype)(dst, stride, src, n);
+    int64_t item = mp_dtypes[dtype].bytes;
+    if (in == STORED) mp_convert(dtype, dst, stride, dtype, src, item, n);
+    else if (in == F32) MP_STORE(dtype)(dst, stride, src, n);
     else if (in == F64) MP_STORE_F64(dtype)(dst, stride, src, n);
     else MP_STORE_I64(dtype)(dst, stride, src, n);
 }
@@ -103,7 +134,7 @@ static const void *read_row(const plan *p, int k, const char *at, int64_t stride
     mp_dtype want = p->row_dtype[k];
     if (p->dtype[k] == want && stride == mp_dtypes[want].bytes) return at;
     if (want == MP_BOOL) mp_convert(MP_BOOL, room, 1, p->dtype[k], at, stride, n);
-    else load_row(p->in, p->dtype[k], room, at, stride, n);
+    else load_row(p->in, want, p->dtype[k], room, at, stride, n);
     return room;
 }
 
@@ -179,6 +210,7 @@ typedef struct short_rows {
 static void put_column(int item, char *room, const char *column, int64_t rows, int64_t cols,
                        int64_t j) {
     if (item == 1) SPREAD(uint8_t);
+    else if (item == 2) SPREAD(uint16_t);
     else if (item == 4) SPREAD(uint32_t);
     else SPREAD(uint64_t);
 }
@@ -186,6 +218,7 @@ static void put_column(int item, char *room, const char *column, int64_t rows, i
 static void take_column(int item, char *column, const char *room, int64_t rows, int64_t cols,
                         int64_t j) {
     if (item == 1) COLLECT(uint8_t);
+    else if (item == 2) COLLECT(uint16_t);
     else if (item == 4) COLLECT(uint32_t);
     else COLLECT(uint64_t);
 }
@@ -281,16 +314,18 @@ mp_status MP_TIERED(mp_pointwise_run_op)(mp_call *call, const mp_pointwise *op, 
     if (run_small(call, op, n_in)) return MP_OK;
     mp_array *operands[1 + MOST_IN] = {call->out[0]}, *y = call->out[0];
     plan p;
-    p.in = choose_domain(call, op, n_in);
-    p.fn = choose_fn(call, op, p.in);
+    mp_dtype stored = choose_stored(call, op, n_in);
+    p.in = stored != MP_NO_DTYPE ? STORED : choose_domain(call, op, n_in);
+    p.fn = p.in == STORED ? op->stored[stored] : choose_fn(call, op, p.in, n_in);
+    mp_dtype type = p.in == STORED ? stored : dtype_of[p.in];
     p.attrs = &call->attrs;
     p.n_in = n_in;
-    p.chunk = CHUNK_BYTES / (p.in == F32 ? 4 : 8);
+    p.chunk = CHUNK_BYTES / mp_dtypes[type].bytes;
     for (int k = 0; k < n_in; k++) operands[k + 1] = call->in[k];
     for (int k = 0; k <= n_in; k++) {
         bool flags = k == 0 ? op->compares : k == 1 && op->selects;
         p.dtype[k] = (mp_dtype)operands[k]->dtype;
-        p.row_dtype[k] = flags ? MP_BOOL : dtype_of[p.in];
+        p.row_dtype[k] = flags ? MP_BOOL : type;
         p.data[k] = mp_data(operands[k]);
     }
     int64_t grain = p.in == F64 && op->grain == MP_GRAIN_HEAVY ? MP_GRAIN_LIBM : op->grain;

@@ -6,17 +6,20 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* ---- life: objects of the type itself are kept for reuse; the GIL guards the list ---- */
+/* ---- life: objects of the type itself are kept for reuse, with their reference to it; the GIL
+ * guards the lists ---- */
 
 enum { KEPT = 256 };
 static mp_py_array *kept[KEPT];
 static int kept_count;
+static mp_py_array *kept_values[KEPT]; /* with an array that nobody else knows */
+static int kept_value_count;
 
 PyObject *mp_py_wrap(mp_array *array) {
     mp_py_array *self;
     if (kept_count) {
         self = kept[--kept_count];
-        PyObject_Init((PyObject *)self, mp_py->ndarray);
+        Py_SET_REFCNT((PyObject *)self, 1);
     } else if (!(self = PyObject_New(mp_py_array, mp_py->ndarray))) {
         mp_array_unref(array);
         return NULL;
@@ -24,12 +27,50 @@ PyObject *mp_py_wrap(mp_array *array) {
     self->array = array;
     self->weakrefs = NULL;
     self->retained = NULL;
-    self->retains = false;
+    self->retains = self->value = false;
+    return (PyObject *)self;
+}
+
+PyObject *mp_py_wrap_value(mp_array *array) {
+    PyObject *self = mp_py_wrap(array);
+    if (self && array->ndim == 0) ((mp_py_array *)self)->value = true;
+    return self;
+}
+
+/* Whether self, which is dying, may come back with its array: nobody else has it, it was never
+ * written in place, and its element lies where new ones do (small memory of the CPU's own). */
+static bool is_pristine(const mp_py_array *self) {
+    const mp_array *a = self->array;
+    const mp_storage *s = a->storage;
+    return a->refs == 1 && !a->ndim && !a->edge.node && !a->edge.leaf && !a->base && !a->writes &&
+           !a->offset && !a->weak && !a->no_base_write && s->refs == 1 && s->device == MP_CPU &&
+           !s->release && s->bytes <= 8 && !s->version && !s->exports && !s->export_ended &&
+           !s->pending && !s->read_only;
+}
+
+PyObject *mp_py_new_value(mp_dtype dtype, void **at) {
+    if (kept_value_count == 0) {
+        mp_spec spec = {.dtype = (int8_t)dtype};
+        mp_array *a;
+        if (mp_py_check(mp_array_new(MP_CPU, &spec, &a)) < 0) return NULL;
+        *at = mp_data(a);
+        return mp_py_wrap_value(a);
+    }
+    mp_py_array *self = kept_values[--kept_value_count];
+    mp_array *a = self->array;
+    Py_SET_REFCNT((PyObject *)self, 1);
+    a->dtype = (int8_t)dtype;
+    a->storage->bytes = mp_dtypes[dtype].bytes;
+    *at = a->storage->data;
     return (PyObject *)self;
 }
 
 PyObject *mp_py_result(mp_status status, mp_array *array) {
     return status == MP_OK ? mp_py_wrap(array) : mp_py_raise(status);
+}
+
+PyObject *mp_py_value_result(mp_status status, mp_array *array) {
+    return status == MP_OK ? mp_py_wrap_value(array) : mp_py_raise(status);
 }
 
 PyObject *mp_py_wrap_as(PyTypeObject *type, mp_array *array) {
@@ -45,9 +86,18 @@ static void dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     if (self->weakrefs) PyObject_ClearWeakRefs(object);
     Py_CLEAR(self->retained);
+    if (self->value && kept_value_count < KEPT && type == mp_py->ndarray && is_pristine(self)) {
+        self->weakrefs = NULL;
+        self->retains = false;
+        kept_values[kept_value_count++] = self;
+        return;
+    }
     mp_array_unref(self->array);
-    if (type == mp_py->ndarray && kept_count < KEPT) kept[kept_count++] = self;
-    else type->tp_free(object);
+    if (type == mp_py->ndarray && kept_count < KEPT) {
+        kept[kept_count++] = self;
+        return;
+    }
+    type->tp_free(object);
     Py_DECREF(type);
 }
 
@@ -69,7 +119,14 @@ static PyObject *new (PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     return mp_py_wrap_as(type, detached);
 }
 
+/* Of a value outside of the graph that of its number, which it equals; else the identity. */
 static Py_hash_t hash(PyObject *self) {
+    if (mp_py_is_value(self) && !mp_requires_grad(mp_py_array_of(self))) {
+        PyObject *number = mp_py_item(mp_py_array_of(self));
+        Py_hash_t of_number = number ? PyObject_Hash(number) : -1;
+        Py_XDECREF(number);
+        return of_number;
+    }
     uintptr_t bits = (uintptr_t)self;
     bits = bits >> 4 | bits << (8 * sizeof bits - 4);
     return bits == (uintptr_t)-1 ? -2 : (Py_hash_t)bits;
@@ -145,6 +202,13 @@ static PyObject *get_requires_grad(PyObject *self, void *unused) {
     return PyBool_FromLong(mp_requires_grad(of(self)));
 }
 
+/* Who asks for gradients of a value has a variable, which augmented operators write. */
+int mp_py_set_requires_grad(PyObject *self, bool wanted) {
+    if (mp_py_check(mp_array_set_requires_grad(of(self), wanted)) < 0) return -1;
+    if (!of(self)->edge.node) ((mp_py_array *)self)->value = false;
+    return 0;
+}
+
 static int set_requires_grad(PyObject *self, PyObject *value, void *unused) {
     (void)unused;
     bool wanted;
@@ -153,7 +217,7 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *unused) {
         return -1;
     }
     if (mp_py_bool("requires_grad", "the value", value, &wanted) < 0) return -1;
-    return mp_py_check(mp_array_set_requires_grad(of(self), wanted));
+    return mp_py_set_requires_grad(self, wanted);
 }
 
 static PyObject *get_is_leaf(PyObject *self, void *unused) {
@@ -240,12 +304,17 @@ static int set_data(PyObject *self, PyObject *value, void *unused) {
         PyErr_SetString(PyExc_AttributeError, "data: it cannot be deleted");
         return -1;
     }
+    if (self == mp_py->truths[0] || self == mp_py->truths[1]) {
+        PyErr_SetString(PyExc_RuntimeError, "data: a truth value cannot be replaced");
+        return -1;
+    }
     if (mp_py_want_array("data", "the value", value, &from) < 0) return -1;
     if (mp_py_check(mp_array_settle(from)) < 0 ||
         mp_py_check(replace_data(of(self), from, &data)) < 0)
         return -1;
     mp_array *old = of(self);
     ((mp_py_array *)self)->array = data;
+    ((mp_py_array *)self)->value = false;
     mp_py_dispose(old);
     return 0;
 }
@@ -351,10 +420,9 @@ static PyType_Slot own_slots[] = {
     {Py_bf_releasebuffer, mp_py_release_buffer},
 };
 
-/* NumPy's operators leave `numpy_array + array` to this type. */
+/* NumPy's arrays leave binary operators to this type where they cannot ask it. */
 static int set_attributes(PyObject *type) {
-    if (PyObject_SetAttrString(type, "__array_ufunc__", Py_None) < 0) return -1;
-    PyObject *priority = PyFloat_FromDouble(1000.0);
+    PyObject *priority = PyFloat_FromDouble(MP_PY_PRIORITY);
     int status = priority ? PyObject_SetAttrString(type, "__array_priority__", priority) : -1;
     Py_XDECREF(priority);
     return status;

@@ -147,15 +147,25 @@ static void borrow_inputs(PyObject *const *objects, input_room *room) {
 
 /* ---- calls ---- */
 
-static PyObject *wrap_outputs(const mp_op_row *row, mp_array **out) {
-    if (row->n_visible == 1) return mp_py_wrap(out[0]);
+/* What a row with inputs computes is a value where it has no dimensions; views are not, and copies
+ * are what they are copies of. */
+static PyObject *wrap_one(mp_op op, PyObject *const *inputs, Py_ssize_t n, mp_array *out) {
+    if (out->ndim || n == 0 || (mp_op_rows[op].flags & MP_VIEW)) return mp_py_wrap(out);
+    bool copies = op == MP_OP_copy || op == MP_OP_cast;
+    if (copies && !(mp_py_is_array(inputs[0]) && mp_py_is_value(inputs[0]))) return mp_py_wrap(out);
+    return mp_py_wrap_value(out);
+}
+
+static PyObject *wrap_outputs(mp_op op, PyObject *const *inputs, Py_ssize_t n, mp_array **out) {
+    const mp_op_row *row = &mp_op_rows[op];
+    if (row->n_visible == 1) return wrap_one(op, inputs, n, out[0]);
     PyObject *results = PyTuple_New(row->n_visible);
     for (int k = 0; k < row->n_visible; k++) {
         if (!results) {
             mp_array_unref(out[k]);
             continue;
         }
-        PyObject *item = mp_py_wrap(out[k]);
+        PyObject *item = wrap_one(op, inputs, n, out[k]);
         if (item) PyTuple_SET_ITEM(results, k, item);
         else Py_CLEAR(results);
     }
@@ -176,7 +186,7 @@ static PyObject *run(mp_op op, PyObject *const *inputs, Py_ssize_t n, PyObject *
         mp_status status = dst ? mp_op_call_into(op, (int)n, room.in, &attrs, mp_py_array_of(dst))
                                : mp_op_call(op, (int)n, room.in, &attrs, out);
         if (status != MP_OK) mp_py_raise(status);
-        else result = dst ? Py_NewRef(dst) : wrap_outputs(row, out);
+        else result = dst ? Py_NewRef(dst) : wrap_outputs(op, inputs, n, out);
     }
     close_inputs(&room);
     return result;

@@ -167,6 +167,12 @@ int mp_py_dtype_of_descr(const char *op, PyArray_Descr *descr, mp_dtype *out) {
 
 int mp_py_dtype(const char *op, PyObject *object, mp_dtype *out) {
     if (PyArray_DescrCheck(object)) return mp_py_dtype_of_descr(op, (PyArray_Descr *)object, out);
+    for (int t = 0; t < MP_DTYPE_COUNT; t++) {
+        if (object == mp_py->scalar_type[t]) {
+            *out = (mp_dtype)t;
+            return 0;
+        }
+    }
     if (PyUnicode_Check(object)) {
         for (int t = 0; t < MP_DTYPE_COUNT; t++) {
             if (PyUnicode_CompareWithASCIIString(object, mp_dtypes[t].name)) continue;

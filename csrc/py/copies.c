@@ -69,7 +69,7 @@ PyObject *mp_py_method_copy(PyObject *self, PyObject *unused) {
     mp_array *a = mp_py_array_of(self), *y = NULL;
     if (!a->edge.node) return copy_leaf(self, attributes_of(self), false);
     mp_status status = mp_op1(MP_OP_copy, a, NULL, &y);
-    return mp_py_result(status, y);
+    return mp_py_value_result(status, y);
 }
 
 static PyObject *deep_attributes(PyObject *self, PyObject *memo) {

@@ -324,6 +324,20 @@ static PyObject *set_device_class(PyObject *module, PyObject *object) {
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(set_scalar_types_doc,
+             "set_scalar_types(types, /)\n--\n\nSets what stands for the dtypes beside NumPy's.\n\n"
+             "Parameters\n----------\ntypes : tuple\n    One for each row of `dtype_table`.");
+static PyObject *set_scalar_types(PyObject *module, PyObject *object) {
+    (void)module;
+    if (!PyTuple_Check(object) || PyTuple_GET_SIZE(object) != MP_DTYPE_COUNT) {
+        PyErr_Format(PyExc_TypeError, "set_scalar_types: a tuple of %d is wanted", MP_DTYPE_COUNT);
+        return NULL;
+    }
+    for (int t = 0; t < MP_DTYPE_COUNT; t++)
+        Py_XSETREF(mp_py->scalar_type[t], Py_NewRef(PyTuple_GET_ITEM(object, t)));
+    Py_RETURN_NONE;
+}
+
 static int check_exception(PyObject *object, PyObject *base) {
     if (PyExceptionClass_Check(object) && PyObject_IsSubclass(object, base) == 1) return 0;
     if (!PyErr_Occurred())
@@ -365,6 +379,7 @@ PyMethodDef mp_py_info_functions[] = {
     {"info", info, METH_NOARGS, info_doc},
     {"cuda_load", cuda_load, METH_O, cuda_load_doc},
     {"set_device_class", set_device_class, METH_O, set_device_class_doc},
+    {"set_scalar_types", set_scalar_types, METH_O, set_scalar_types_doc},
     {"set_errors", MP_PY_FAST(set_errors), METH_FASTCALL, set_errors_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -125,8 +125,7 @@ static PyObject *requires_grad(PyObject *self, PyObject *const *args, Py_ssize_t
     if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
     if (values[0] && mp_py_bool("requires_grad_", "requires_grad", values[0], &wanted) < 0)
         return NULL;
-    mp_status status = mp_array_set_requires_grad(of(self), wanted);
-    return status == MP_OK ? Py_NewRef(self) : mp_py_raise(status);
+    return mp_py_set_requires_grad(self, wanted) < 0 ? NULL : Py_NewRef(self);
 }
 
 PyDoc_STRVAR(retain_grad_doc,
@@ -218,6 +217,14 @@ PyDoc_STRVAR(
     "dl_device : tuple of int, optional\n    Where the consumer wants it.\n"
     "copy : bool, optional\n    None copies only where it must, False never, True always.\n\n"
     "Raises\n------\nBufferError\n    If it cannot be exported so.");
+PyDoc_STRVAR(
+    array_ufunc_doc,
+    "__array_ufunc__($self, ufunc, method, /, *inputs, **kwargs)\n--\n\nWhat NumPy calls for a "
+    "ufunc that is given an array of ours.\n\n"
+    "Parameters\n----------\nufunc : numpy.ufunc\n    The ufunc.\n"
+    "method : str\n    `__call__`, or one of the ufunc's methods.\n"
+    "*inputs, **kwargs\n    Its arguments.\n\n"
+    "Returns\n-------\nndarray\n    What the function of that name in `mp` gives.");
 PyDoc_STRVAR(dlpack_device_doc,
              "__dlpack_device__($self, /)\n--\n\nDLPack's type and number of the device.\n\n"
              "Returns\n-------\ntuple of int\n    (1, 0) for the CPU, (2, i) for cuda:i.");
@@ -264,9 +271,8 @@ static PyObject *zero(PyObject *self, PyObject *unused) {
     return result;
 }
 
-/* An operator in place; an operand that is none of ours is a TypeError here. */
-static PyObject *in_place(PyObject *(*operator)(PyObject *, PyObject *), const char *op,
-                          PyObject *self, PyObject *other) {
+/* The op in place, also where self is a value; an operand that is none of ours is a TypeError. */
+static PyObject *in_place(mp_op row, const char *op, PyObject *self, PyObject *other) {
     mp_array *operand = NULL;
     mp_py_partner partner = {0};
     mp_py_meet(&partner, of(self));
@@ -276,7 +282,7 @@ static PyObject *in_place(PyObject *(*operator)(PyObject *, PyObject *), const c
     } else {
         Py_INCREF(other);
     }
-    PyObject *result = other ? operator(self, other) : NULL;
+    PyObject *result = other ? mp_py_write_binary(row, self, other) : NULL;
     Py_XDECREF(other);
     return result;
 }
@@ -289,9 +295,8 @@ static PyObject *in_place(PyObject *(*operator)(PyObject *, PyObject *), const c
 #define ALPHA_DOC "alpha : number\n    What the operand is multiplied by first.\n"
 
 /* As in_place, of `other` times the keyword argument alpha. */
-static PyObject *in_place_scaled(PyObject *(*operator)(PyObject *, PyObject *), const char *op,
-                                 PyObject *self, PyObject *const *args, Py_ssize_t n,
-                                 PyObject *names) {
+static PyObject *in_place_scaled(mp_op row, const char *op, PyObject *self, PyObject *const *args,
+                                 Py_ssize_t n, PyObject *names) {
     const mp_py_signature signature = {.op = op,
                                        .n = 2,
                                        .required = 1,
@@ -300,29 +305,29 @@ static PyObject *in_place_scaled(PyObject *(*operator)(PyObject *, PyObject *), 
                                        .names = {"other", "alpha"}};
     PyObject *values[2];
     if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
-    if (!values[1]) return in_place(operator, op, self, values[0]);
+    if (!values[1]) return in_place(row, op, self, values[0]);
     PyObject *scaled = PyNumber_Multiply(values[0], values[1]);
-    PyObject *result = scaled ? in_place(operator, op, self, scaled) : NULL;
+    PyObject *result = scaled ? in_place(row, op, self, scaled) : NULL;
     Py_XDECREF(scaled);
     return result;
 }
 
 PyDoc_STRVAR(add_doc, IN_PLACE_DOC("add", ", *, alpha=1", "Adds to every element", ALPHA_DOC));
 static PyObject *add(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    return in_place_scaled(PyNumber_InPlaceAdd, "add_", self, args, n, names);
+    return in_place_scaled(MP_OP_add, "add_", self, args, n, names);
 }
 PyDoc_STRVAR(sub_doc,
              IN_PLACE_DOC("sub", ", *, alpha=1", "Subtracts from every element", ALPHA_DOC));
 static PyObject *sub(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    return in_place_scaled(PyNumber_InPlaceSubtract, "sub_", self, args, n, names);
+    return in_place_scaled(MP_OP_sub, "sub_", self, args, n, names);
 }
 PyDoc_STRVAR(mul_doc, IN_PLACE_DOC("mul", "", "Multiplies every element", ""));
 static PyObject *mul(PyObject *self, PyObject *other) {
-    return in_place(PyNumber_InPlaceMultiply, "mul_", self, other);
+    return in_place(MP_OP_mul, "mul_", self, other);
 }
 PyDoc_STRVAR(div_doc, IN_PLACE_DOC("div", "", "Divides every element", ""));
 static PyObject *divide(PyObject *self, PyObject *other) {
-    return in_place(PyNumber_InPlaceTrueDivide, "div_", self, other);
+    return in_place(MP_OP_div, "div_", self, other);
 }
 
 PyMethodDef mp_py_methods[] = {
@@ -351,6 +356,8 @@ PyMethodDef mp_py_methods[] = {
     {"__deepcopy__", mp_py_method_deepcopy, METH_O, deepcopy_doc},
     {"__reduce__", mp_py_method_reduce, METH_NOARGS, reduce_doc},
     {"__format__", mp_py_method_format, METH_O, format_doc},
+    {"__array_ufunc__", MP_PY_FAST(mp_py_method_array_ufunc), METH_FASTCALL | METH_KEYWORDS,
+     array_ufunc_doc},
     {"__dlpack__", MP_PY_FAST(mp_py_method_dlpack), METH_FASTCALL | METH_KEYWORDS, dlpack_doc},
     {"__dlpack_device__", mp_py_method_dlpack_device, METH_NOARGS, dlpack_device_doc},
     {NULL, NULL, 0, NULL},

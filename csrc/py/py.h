@@ -18,7 +18,8 @@
 
 #include "../mp.h"
 
-enum { MP_PY_DEVICES = 17 }; /* whose name objects are kept */
+enum { MP_PY_DEVICES = 17 };  /* whose name objects are kept */
+#define MP_PY_PRIORITY 1000.0 /* __array_priority__ of ndarray */
 
 /* The module's state. Arrays of one process share one: a second import is refused, as NumPy's is.
  */
@@ -28,9 +29,12 @@ typedef struct mp_py_state {
     PyObject *device_class;                 /* called with a device's name, or NULL: str */
     PyObject *devices[MP_PY_DEVICES];
     PyArray_Descr *descr[MP_DTYPE_COUNT];
-    PyObject *op_index;     /* dict of row names and numbers */
-    PyObject *array2string; /* NumPy's */
-    PyObject *cuda_path;    /* of _cuda.so; NULL once it was looked for */
+    PyObject *scalar_type[MP_DTYPE_COUNT]; /* mp.float32 and its kin */
+    PyObject *op_index;                    /* dict of row names and numbers */
+    PyObject *array2string;                /* NumPy's */
+    PyObject *cuda_path;                   /* of _cuda.so; NULL once it was looked for */
+    PyObject *ufuncs, *ufunc_rest;         /* see protocol.c */
+    PyObject *truths[2];                   /* what comparisons of numbers give */
 } mp_py_state;
 extern mp_py_state *mp_py;
 
@@ -40,12 +44,15 @@ typedef struct mp_py_array {
     PyObject *weakrefs;
     PyObject *retained; /* a cell with the gradient of a non-leaf, or NULL */
     bool retains;       /* the hook of retain_grad writes it */
+    /* A 0-d result: augmented operators give a new array, and it hashes by its value. */
+    bool value;
 } mp_py_array;
 
 static inline bool mp_py_is_array(PyObject *object) {
     return Py_TYPE(object) == mp_py->ndarray || PyType_IsSubtype(Py_TYPE(object), mp_py->ndarray);
 }
 static inline mp_array *mp_py_array_of(PyObject *object) { return ((mp_py_array *)object)->array; }
+static inline bool mp_py_is_value(PyObject *object) { return ((mp_py_array *)object)->value; }
 
 /* ---- array.c ---- */
 
@@ -53,8 +60,15 @@ static inline mp_array *mp_py_array_of(PyObject *object) { return ((mp_py_array 
 PyObject *mp_py_wrap(mp_array *array);
 /* The same where status is MP_OK; else raises it, and array is not looked at. */
 PyObject *mp_py_result(mp_status status, mp_array *array);
+/* The same for what is a value where it has no dimensions: results of ops, elements. */
+PyObject *mp_py_wrap_value(mp_array *array);
+PyObject *mp_py_value_result(mp_status status, mp_array *array);
+/* A new value on the CPU, outside of any graph; the caller writes its element to *at. Much cheaper
+ * than mp_array_new and mp_py_wrap_value. */
+PyObject *mp_py_new_value(mp_dtype dtype, void **at);
 /* An object of a subclass (or of ndarray itself); takes the reference. */
 PyObject *mp_py_wrap_as(PyTypeObject *type, mp_array *array);
+int mp_py_set_requires_grad(PyObject *self, bool wanted);
 int mp_py_array_init(PyObject *module);
 extern PyMethodDef mp_py_methods[];
 
@@ -152,7 +166,17 @@ int mp_py_numpy_init(PyObject *module);
 
 /* ---- the parts of the type ---- */
 
+/* scalar.c: an operator on 0-d arrays and Python numbers, or NULL without an exception where the op
+ * has to be called. */
+PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right);
+PyObject *mp_py_direct_negative(PyObject *object);
+PyObject *mp_py_direct_absolute(PyObject *object);
+int mp_py_scalar_init(void);
+
 extern PyType_Slot mp_py_number_slots[]; /* number.c */
+PyObject *mp_py_binary(mp_op op, PyObject *left, PyObject *right);
+/* self op= object, also where self is a value. */
+PyObject *mp_py_write_binary(mp_op op, PyObject *self, PyObject *object);
 PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation);
 PyObject *mp_py_get_item(PyObject *self, PyObject *index); /* index.c */
 int mp_py_set_item(PyObject *self, PyObject *index, PyObject *value);
@@ -173,6 +197,8 @@ PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t 
 PyObject *mp_py_method_dlpack_device(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_copy(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_deepcopy(PyObject *self, PyObject *memo);
+PyObject *mp_py_method_array_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                                   PyObject *names);
 PyObject *mp_py_method_reduce(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_format(PyObject *self, PyObject *spec);
 PyObject *mp_py_method_backward(PyObject *self, PyObject *const *args, Py_ssize_t n,
@@ -188,7 +214,7 @@ int mp_py_rows_init(PyObject *module); /* call.c */
 int mp_py_hooks_init(PyObject *module);
 extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
     mp_py_node_functions[], mp_py_amp_functions[], mp_py_optim_functions[], mp_py_info_functions[],
-    mp_py_cuda_functions[];
+    mp_py_cuda_functions[], mp_py_protocol_functions[];
 
 #define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
 

@@ -6,6 +6,7 @@
 /* ---- elements ---- */
 
 static PyObject *element(mp_dtype dtype, const void *at) {
+    if (dtype == MP_FLOAT32) return PyFloat_FromDouble(*(const float *)at);
     switch (mp_dtypes[dtype].kind) {
     case 'B': return PyBool_FromLong(mp_load_int(dtype, at) != 0);
     case 'F': return PyFloat_FromDouble(mp_load_double(dtype, at));
@@ -28,6 +29,8 @@ PyObject *mp_py_item(mp_array *a) {
                      mp_shape_text(a->ndim, a->shape));
         return NULL;
     }
+    if (mp_array_device(a) == MP_CPU && !a->storage->pending)
+        return element((mp_dtype)a->dtype, mp_data(a));
     mp_array *here;
     if (bring_here(a, &here) < 0) return NULL;
     PyObject *value = element((mp_dtype)here->dtype, mp_data(here));

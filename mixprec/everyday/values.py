@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
-from .._dtypes import FLOATING, finfo, float32, float64
+from .._dtypes import FLOATING, float32, float64
+from .._limits import finfo
 from .._typing import ArrayLike
 from ..creation import asarray
 from ..functional._axis import normal

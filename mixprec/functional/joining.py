@@ -10,26 +10,37 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
-from .._typing import ArrayLike
+from .._promotion import can_cast
+from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import normal, one_of
-from .shape import expand_dims, ravel
+from ._out import into
+from .shape import ravel
 
 __all__ = [
     "cat",
+    "concat",
     "concatenate",
     "index_select",
     "pad",
     "split",
     "stack",
     "take",
+    "unstack",
 ]
 
 # ---- joining and cutting ----
 
 
-def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> ndarray:
-    """Arrays joined along an axis. Also spelled `cat`.
+def concatenate(
+    arrays: Sequence[ArrayLike],
+    axis: int | None = 0,
+    out: ndarray | None = None,
+    *,
+    dtype: DTypeLike = None,
+    casting: str = "same_kind",
+) -> ndarray:
+    """Arrays joined along an axis. Also spelled `concat` and `cat`.
 
     Parameters
     ----------
@@ -37,26 +48,43 @@ def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> ndarray:
         At least one. They may differ in the extent of that axis only.
     axis : int, optional
         The axis; None joins the flattened arrays.
+    out : ndarray, optional
+        Where the result is written.
+    dtype : dtype, optional
+        Of the result; by default what the arrays promote to.
+    casting : str
+        Which casts `dtype` may ask for, as `can_cast` names them.
 
     Returns
     -------
     ndarray
-        In the dtype that they promote to.
+        `out` if it is given.
 
     Raises
     ------
     ValueError
         If there is none, or the shapes do not fit.
+    TypeError
+        If a cast is not allowed.
 
     Examples
     --------
     >>> mp.concatenate([mp.ones(2), mp.zeros(1)])
     array([1., 1., 0.])
     """
-    arrays = _listed("concatenate", arrays)
+    parts = _listed("concatenate", arrays)
     if axis is None:
-        return _core.concatenate([ravel(x) for x in arrays], 0)
-    return _core.concatenate(arrays, axis)
+        parts, axis = [ravel(x) for x in parts], 0
+    if dtype is not None:
+        parts = [_cast(asarray(x), dtype, casting) for x in parts]
+    y = _core.concatenate(parts, axis)
+    return y if out is None else into("concatenate", y, out)
+
+
+def _cast(x: ndarray, dtype: Any, casting: str) -> ndarray:
+    if not can_cast(x.dtype, dtype, casting):
+        raise TypeError(f"concatenate: {x.dtype} cannot be cast to {dtype} with {casting!r} casts")
+    return x.astype(dtype, copy=False)
 
 
 def _listed(op: str, arrays: Any) -> list[Any]:
@@ -79,7 +107,15 @@ def cat(arrays: Sequence[ArrayLike], dim: int = 0, *, axis: int | None = None) -
     return concatenate(arrays, dim if axis is None else axis)
 
 
-def stack(arrays: Sequence[ArrayLike], axis: int = 0, *, dim: int | None = None) -> ndarray:
+def stack(
+    arrays: Sequence[ArrayLike],
+    axis: int = 0,
+    out: ndarray | None = None,
+    *,
+    dtype: DTypeLike = None,
+    casting: str = "same_kind",
+    dim: int | None = None,
+) -> ndarray:
     """Arrays of one shape joined along a new axis.
 
     Parameters
@@ -88,6 +124,8 @@ def stack(arrays: Sequence[ArrayLike], axis: int = 0, *, dim: int | None = None)
         At least one.
     axis : int
         Where the new axis is in the result. Also spelled `dim`.
+    out, dtype, casting : optional
+        As for `concatenate`.
 
     Returns
     -------
@@ -100,12 +138,41 @@ def stack(arrays: Sequence[ArrayLike], axis: int = 0, *, dim: int | None = None)
     array([[1., 1.],
            [0., 0.]])
     """
-    arrays = [asarray(x) for x in _listed("stack", arrays)]
-    for i, x in enumerate(arrays):
-        if x.shape != arrays[0].shape:
-            raise ValueError(f"stack: array 0 has shape {arrays[0].shape}, array {i} has {x.shape}")
-    axis = normal("stack", axis if dim is None else dim, arrays[0].ndim + 1)
-    return _core.concatenate([expand_dims(x, axis) for x in arrays], axis)
+    parts = [asarray(x) for x in _listed("stack", arrays)]
+    shape = parts[0].shape
+    for i, x in enumerate(parts):
+        if x.shape != shape:
+            raise ValueError(f"stack: array 0 has shape {shape}, array {i} has {x.shape}")
+    axis = normal("stack", axis if dim is None else dim, len(shape) + 1)
+    longer = (*shape[:axis], 1, *shape[axis:])
+    parts = [_core.reshape(x, longer) for x in parts]
+    return concatenate(parts, axis, out, dtype=dtype, casting=casting)
+
+
+def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[ndarray, ...]:
+    """The parts of x along an axis, without that axis.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    axis : int
+        The axis.
+
+    Returns
+    -------
+    tuple of ndarray
+        As many as x has elements along the axis.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in mp.unstack(mp.array([[1, 2], [3, 4]]), axis=1)]
+    [[1, 3], [2, 4]]
+    """
+    x = asarray(x)
+    axis = normal("unstack", axis, x.ndim)
+    before = (slice(None),) * axis
+    return tuple(x[(*before, i)] for i in range(x.shape[axis]))
 
 
 def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[ndarray]:
@@ -251,3 +318,6 @@ def index_select(x: ArrayLike, dim: int, index: ArrayLike) -> ndarray:
     [[2.0, 2.0]]
     """
     return _core.take(x, index, dim)
+
+
+concat = concatenate

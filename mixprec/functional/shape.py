@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,15 +11,19 @@ from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike, Axis, Shape
 from ..creation import asarray
-from ._axis import normal, one_of
+from ._axis import normal, one_of, several
 
 __all__ = [
+    "broadcast_arrays",
+    "broadcast_shapes",
     "broadcast_to",
     "copy",
     "expand_dims",
     "flatten",
     "moveaxis",
+    "matrix_transpose",
     "permute",
+    "permute_dims",
     "ravel",
     "reshape",
     "squeeze",
@@ -28,7 +33,9 @@ __all__ = [
 ]
 
 
-def reshape(x: ArrayLike, shape: Shape) -> ndarray:
+def reshape(
+    x: ArrayLike, /, shape: Shape, order: str | None = "C", *, copy: bool | None = None
+) -> ndarray:
     """x in another shape with as many elements.
 
     Parameters
@@ -37,6 +44,10 @@ def reshape(x: ArrayLike, shape: Shape) -> ndarray:
         The array.
     shape : int or sequence of int
         The new shape; one extent may be -1, which is then computed.
+    order : {"C", "F", "A"}
+        "F" reads and places the elements with the first axis changing fastest.
+    copy : bool, optional
+        None copies only where strides allow no view, True always, False never.
 
     Returns
     -------
@@ -46,14 +57,30 @@ def reshape(x: ArrayLike, shape: Shape) -> ndarray:
     Raises
     ------
     ValueError
-        If the numbers of elements differ.
+        If the numbers of elements differ, or a copy would be needed and `copy` is False.
 
     Examples
     --------
     >>> mp.reshape(mp.arange(6), (2, -1)).tolist()
     [[0, 1, 2], [3, 4, 5]]
+    >>> mp.reshape(mp.arange(6), (2, 3), order="F").tolist()
+    [[0, 2, 4], [1, 3, 5]]
     """
-    return _core.reshape(x, shape)
+    if order == "F":
+        extents = tuple(listed((shape,)))[::-1]
+        y = _core.permute(_core.reshape(_core.permute(x, None), extents), None)
+    elif order in ("C", "A", None):
+        y = _core.reshape(x, shape)
+    else:
+        raise ValueError(f"reshape: order is {order!r}, must be 'C', 'F' or 'A'")
+    if copy is None:
+        return y
+    shares = isinstance(x, ndarray) and y.data_ptr() == x.data_ptr()
+    if copy:
+        return _core.copy(y) if shares else y
+    if y.size and not shares:
+        raise ValueError(f"reshape: shape {y.shape} needs a copy, and copy is False")
+    return y
 
 
 def view(x: ndarray, *shape: Any) -> ndarray:
@@ -164,6 +191,35 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> ndarray:
     return _core.permute(x, axes)
 
 
+def matrix_transpose(x: ArrayLike, /) -> ndarray:
+    """A view of x with the last two axes exchanged.
+
+    Parameters
+    ----------
+    x : array_like
+        (..., M, N).
+
+    Returns
+    -------
+    ndarray
+        (..., N, M).
+
+    Raises
+    ------
+    ValueError
+        If x has less than two dimensions.
+
+    Examples
+    --------
+    >>> mp.matrix_transpose(mp.ones((2, 3, 4))).shape
+    (2, 4, 3)
+    """
+    y = asarray(x)
+    if y.ndim < 2:
+        raise ValueError(f"matrix_transpose: x has {y.ndim} dimensions, at least 2 are wanted")
+    return y.mT
+
+
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ndarray:
     """A view of x with two axes exchanged.
 
@@ -179,18 +235,37 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ndarray:
     return _core.permute(x, order)
 
 
-def moveaxis(x: ArrayLike, source: int, destination: int) -> ndarray:
-    """A view of x with one axis moved to another place, the others in their order.
+def moveaxis(
+    x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]
+) -> ndarray:
+    """A view of x with axes moved to other places, the others in their order.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    source, destination : int or sequence of int
+        Where the axes are, and where they go.
+
+    Returns
+    -------
+    ndarray
+        The view.
 
     Examples
     --------
     >>> mp.moveaxis(mp.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
+    >>> mp.moveaxis(mp.ones((2, 3, 4)), (0, 1), (-1, -2)).shape
+    (4, 3, 2)
     """
     x = asarray(x)
-    a, b = normal("moveaxis", source, x.ndim), normal("moveaxis", destination, x.ndim)
-    order = [axis for axis in range(x.ndim) if axis != a]
-    order.insert(b, a)
+    a, b = several("moveaxis", source, x.ndim), several("moveaxis", destination, x.ndim)
+    if len(a) != len(b):
+        raise ValueError(f"moveaxis: {len(a)} axes are given and {len(b)} destinations")
+    order = [axis for axis in range(x.ndim) if axis not in a]
+    for to, axis in sorted(zip(b, a, strict=True)):
+        order.insert(to, axis)
     return _core.permute(x, order)
 
 
@@ -225,7 +300,7 @@ def squeeze(x: ArrayLike, axis: Axis = None, *, dim: Axis = None) -> ndarray:
         axis = one_of("squeeze", axis, dim)
     if axis is None:
         return _core.reshape(x, tuple(extent for extent in shape if extent != 1))
-    drop = {normal("squeeze", a, x.ndim) for a in listed((axis,))}
+    drop = several("squeeze", listed((axis,)), x.ndim)
     for a in drop:
         if shape[a] != 1:
             raise ValueError(f"squeeze: axis {a} of shape {shape} has extent {shape[a]}, not 1")
@@ -255,9 +330,7 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> ndarray:
     x = asarray(x)
     given = listed((axis,))
     ndim = x.ndim + len(given)
-    new = {normal("expand_dims", a, ndim) for a in given}
-    if len(new) != len(given):
-        raise ValueError(f"expand_dims: {tuple(given)} names an axis twice")
+    new = several("expand_dims", given, ndim)
     rest = iter(x.shape)
     return _core.reshape(x, tuple(1 if a in new else next(rest) for a in range(ndim)))
 
@@ -273,7 +346,7 @@ def unsqueeze(x: ArrayLike, dim: int) -> ndarray:
     return expand_dims(x, dim)
 
 
-def broadcast_to(x: ArrayLike, shape: Shape) -> ndarray:
+def broadcast_to(x: ArrayLike, shape: Shape, subok: bool = False) -> ndarray:
     """x repeated to a shape, without a copy.
 
     Parameters
@@ -282,6 +355,8 @@ def broadcast_to(x: ArrayLike, shape: Shape) -> ndarray:
         The array.
     shape : int or sequence of int
         What x broadcasts to.
+    subok : bool
+        Accepted for NumPy's sake.
 
     Returns
     -------
@@ -293,7 +368,80 @@ def broadcast_to(x: ArrayLike, shape: Shape) -> ndarray:
     >>> mp.broadcast_to(mp.array([1.0, 2.0]), (2, 2)).tolist()
     [[1.0, 2.0], [1.0, 2.0]]
     """
-    return _core.expand(x, shape)
+    extents = listed((shape,))
+    if any(extent < 0 for extent in extents):
+        raise ValueError(f"broadcast_to: shape {extents} has a negative extent")
+    return _core.expand(x, extents)
+
+
+def broadcast_shapes(*shapes: Shape) -> tuple[int, ...]:
+    """The shape that arrays of these shapes broadcast to.
+
+    Parameters
+    ----------
+    *shapes : int or sequence of int
+        The shapes.
+
+    Returns
+    -------
+    tuple of int
+        The common shape.
+
+    Raises
+    ------
+    ValueError
+        If they do not broadcast.
+
+    Examples
+    --------
+    >>> mp.broadcast_shapes((3, 1), (4,))
+    (3, 4)
+    """
+    given = [listed((shape,)) for shape in shapes]
+    result = [1] * max(map(len, given), default=0)
+    for shape in given:
+        for i in range(-len(shape), 0):
+            extent = operator.index(shape[i])
+            if extent < 0:
+                raise ValueError(f"broadcast_shapes: shape {shape} has a negative extent")
+            if extent == 1 or extent == result[i]:
+                continue
+            if result[i] != 1:
+                raise ValueError(
+                    f"broadcast_shapes: shapes {', '.join(map(str, given))} do not broadcast"
+                )
+            result[i] = extent
+    return tuple(result)
+
+
+def broadcast_arrays(*arrays: ArrayLike, subok: bool = False) -> tuple[ndarray, ...]:
+    """Arrays repeated to their common shape, without a copy.
+
+    Parameters
+    ----------
+    *arrays : array_like
+        The arrays.
+    subok : bool
+        Accepted for NumPy's sake.
+
+    Returns
+    -------
+    tuple of ndarray
+        Views that cannot be written to where elements repeat.
+
+    Raises
+    ------
+    ValueError
+        If they do not broadcast.
+
+    Examples
+    --------
+    >>> [x.shape for x in mp.broadcast_arrays(mp.ones((3, 1)), mp.ones(4))]
+    [(3, 4), (3, 4)]
+    """
+    given = [asarray(x) for x in arrays]
+    shape = broadcast_shapes(*(x.shape for x in given))
+    return tuple(x if x.shape == shape else _core.expand(x, shape) for x in given)
 
 
 def copy(x: ArrayLike) -> ndarray:
@@ -315,4 +463,4 @@ def listed(given: tuple[Any, ...]) -> tuple[Any, ...]:
     return given
 
 
-permute = transpose
+permute = permute_dims = transpose

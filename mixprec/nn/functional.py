@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import _core
 from .._core import ndarray
-from .._dtypes import finfo, float64
+from .._dtypes import float64
+from .._limits import finfo
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ..functional import gelu, sigmoid, silu, softplus, tanh

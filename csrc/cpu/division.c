@@ -1,0 +1,96 @@
+/* Whole quotients and what they leave: floor_divide, and the remainder that has the divisor's sign;
+ * fmod, whose remainder has the dividend's. Integers: division by zero gives 0, and the least
+ * number divided by -1 wraps around. Floats: as Python's, infinities and zeros as NumPy's. */
+#include <math.h>
+
+#include "pointwise.h"
+
+/* ---- integers ---- */
+
+/* a / b, towards zero. */
+#define QUOTIENT(type, bits)                                                                       \
+    static inline type quotient_##bits(type a, type b) {                                           \
+        if (b == 0) return 0;                                                                      \
+        return b == -1 ? (type)(0 - (u##type)a) : a / b;                                           \
+    }                                                                                              \
+    static inline type floor_divide_##bits(type a, type b) {                                       \
+        type q = quotient_##bits(a, b);                                                            \
+        return q - (type)(b != 0 && b != -1 && q * b != a && (a < 0) != (b < 0));                  \
+    }                                                                                              \
+    static inline type fmod_##bits(type a, type b) { return b == 0 || b == -1 ? 0 : a % b; }       \
+    static inline type remainder_##bits(type a, type b) {                                          \
+        type rest = fmod_##bits(a, b);                                                             \
+        return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;                               \
+    }
+QUOTIENT(int64_t, i64)
+
+/* Of 32 bits by way of doubles, whose quotient is right when truncated: loops over it are
+ * vectorised. */
+static inline int32_t quotient_i32(int32_t a, int32_t b) {
+    return (int32_t)(int64_t)((double)a / (double)(b == 0 ? 1 : b)) & -(int32_t)(b != 0);
+}
+static inline int32_t fmod_i32(int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)a - (uint32_t)quotient_i32(a, b) * (uint32_t)b) & -(int32_t)(b != 0);
+}
+static inline int32_t floor_divide_i32(int32_t a, int32_t b) {
+    int32_t q = quotient_i32(a, b), rest = fmod_i32(a, b);
+    return q - (int32_t)((rest != 0) & ((rest ^ b) < 0));
+}
+static inline int32_t remainder_i32(int32_t a, int32_t b) {
+    int32_t rest = fmod_i32(a, b);
+    return rest + (b & -(int32_t)((rest != 0) & ((rest ^ b) < 0)));
+}
+static inline uint32_t quotient_u32(uint32_t a, uint32_t b) {
+    return (uint32_t)(int64_t)((double)a / (double)(b == 0 ? 1 : b)) & -(uint32_t)(b != 0);
+}
+
+/* ---- floats ---- */
+
+/* The remainder of a / b, and the quotient that belongs to it. */
+#define FLOAT_DIVISION(type, s, bits)                                                              \
+    static inline type remainder_##bits(type a, type b) {                                          \
+        type rest = fmod##s(a, b);                                                                 \
+        if (b == 0 || rest != rest) return rest;                                                   \
+        if (rest == 0) return copysign##s(0, b);                                                   \
+        return (b < 0) != (rest < 0) ? rest + b : rest;                                            \
+    }                                                                                              \
+    static inline type floor_divide_##bits(type a, type b) {                                       \
+        if (b == 0) return a / b;                                                                  \
+        type rest = fmod##s(a, b), q = (a - rest) / b;                                             \
+        if (rest != 0 && (b < 0) != (rest < 0)) q -= 1;                                            \
+        if (q == 0) return copysign##s(0, a / b);                                                  \
+        type down = floor##s(q);                                                                   \
+        return q - down > (type)0.5 ? down + 1 : down;                                             \
+    }
+FLOAT_DIVISION(float, f, f32)
+FLOAT_DIVISION(double, , f64)
+
+/* ---- rows ---- */
+
+#define DIVISION(op, f32_formula, f64_formula, signed_formula, narrow_formula, unsigned_formula,   \
+                 narrow_unsigned_formula)                                                          \
+    MP_ROW_FN(op##_row_f32, float, float, float, f32_formula)                                      \
+    MP_ROW_FN(op##_row_f64, double, double, double, f64_formula)                                   \
+    MP_ROW_FN(op##_row_i64, int64_t, int64_t, int64_t, signed_formula)                             \
+    MP_ROW_FN(op##_row_u64, uint64_t, uint64_t, uint64_t, unsigned_formula)                        \
+    MP_ROW_FN(op##_row_i8, int8_t, int8_t, int8_t, narrow_formula)                                 \
+    MP_ROW_FN(op##_row_i16, int16_t, int16_t, int16_t, narrow_formula)                             \
+    MP_ROW_FN(op##_row_i32, int32_t, int32_t, int32_t, narrow_formula)                             \
+    MP_ROW_FN(op##_row_u8, uint8_t, uint8_t, uint8_t, narrow_unsigned_formula)                     \
+    MP_ROW_FN(op##_row_u16, uint16_t, uint16_t, uint16_t, narrow_unsigned_formula)                 \
+    MP_ROW_FN(op##_row_u32, uint32_t, uint32_t, uint32_t, narrow_unsigned_formula)                 \
+    static const mp_row_fn op##_stored[MP_DTYPE_COUNT] = {MP_INTEGER_TABLE(op##_row)};             \
+    static const mp_pointwise op##_op = {.f32 = op##_row_f32,                                      \
+                                         .f64 = op##_row_f64,                                      \
+                                         .i64 = op##_row_i64,                                      \
+                                         .u64 = op##_row_u64,                                      \
+                                         .stored = op##_stored,                                    \
+                                         .grain = MP_GRAIN_LIBM};                                  \
+    MP_KERNEL(op) { return mp_pointwise_run(call, &op##_op, 2); }
+
+DIVISION(floor_divide, floor_divide_f32(A, B), floor_divide_f64(A, B), floor_divide_i64(A, B),
+         floor_divide_i32(A, B), B == 0 ? 0 : A / B, quotient_u32(A, B))
+DIVISION(remainder, remainder_f32(A, B), remainder_f64(A, B), remainder_i64(A, B),
+         remainder_i32(A, B), B == 0 ? 0 : A % B, (A - quotient_u32(A, B) * B) * (B != 0))
+DIVISION(fmod, fmodf(A, B), fmod(A, B), fmod_i64(A, B), fmod_i32(A, B), B == 0 ? 0 : A % B,
+         (A - quotient_u32(A, B) * B) * (B != 0))

@@ -1,0 +1,164 @@
+"""The dtypes as NumPy spells them: types such as `mp.float32`, which stand for a dtype and make
+values of it.
+
+An array's `.dtype` is a `numpy.dtype`. A scalar type equals it, hashes as it, has its attributes,
+and goes wherever a dtype goes, in NumPy's functions too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy import (
+    dtype,
+    floating,
+    generic,
+    inexact,
+    integer,
+    number,
+    signedinteger,
+    unsignedinteger,
+)
+
+from . import _core
+from ._core import ndarray
+
+__all__ = [
+    "bfloat16",
+    "bool_",
+    "byte",
+    "double",
+    "dtype",
+    "float16",
+    "float32",
+    "float64",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "floating",
+    "generic",
+    "half",
+    "inexact",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "int_",
+    "intc",
+    "integer",
+    "intp",
+    "long",
+    "longlong",
+    "number",
+    "short",
+    "signedinteger",
+    "single",
+    "ubyte",
+    "uint",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uint8",
+    "uintc",
+    "uintp",
+    "ulong",
+    "ulonglong",
+    "unsignedinteger",
+    "ushort",
+]
+
+
+class ScalarType(type):
+    """The class of `mp.float32` and its kin.
+
+    Calling one makes a value of its dtype: a NumPy scalar of a number or text, an array of a
+    sequence, and of an array the cast of it, which is recorded.
+
+    Examples
+    --------
+    >>> mp.float32(3)
+    np.float32(3.0)
+    >>> mp.float16([1, 2])
+    array([1., 2.], dtype=float16)
+    >>> mp.zeros(2).dtype == mp.float32, mp.float32.itemsize
+    (True, 4)
+    >>> isinstance(np.float32(1), mp.float32)
+    True
+    """
+
+    dtype: np.dtype[Any]
+
+    def __call__(cls, value: Any = 0, /) -> Any:
+        if isinstance(value, ndarray):
+            return value.astype(cls.dtype)
+        if isinstance(value, (np.ndarray, list, tuple, range)):
+            from .creation import array
+
+            return array(value, cls.dtype)
+        return cls.dtype.type(value)
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or (not isinstance(other, ScalarType) and cls.dtype == other)
+
+    def __hash__(cls) -> int:
+        return hash(cls.dtype)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return getattr(cls.dtype, name)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if isinstance(instance, ndarray):
+            return instance.ndim == 0 and instance.dtype == cls.dtype
+        return isinstance(instance, cls.dtype.type)
+
+    def __repr__(cls) -> str:
+        return f"mixprec.{cls.__name__}"
+
+    def __str__(cls) -> str:
+        return cls.dtype.name
+
+
+def _scalar_type(name: str, of: Any) -> ScalarType:
+    found = np.dtype(of)
+    doc = f"The dtype {found.name}; called, a value of it."
+    return ScalarType(name, (), {"dtype": found, "__module__": "mixprec", "__doc__": doc})
+
+
+bool_: ScalarType = _scalar_type("bool_", np.bool_)
+int8: ScalarType = _scalar_type("int8", np.int8)
+int16: ScalarType = _scalar_type("int16", np.int16)
+int32: ScalarType = _scalar_type("int32", np.int32)
+int64: ScalarType = _scalar_type("int64", np.int64)
+uint8: ScalarType = _scalar_type("uint8", np.uint8)
+uint16: ScalarType = _scalar_type("uint16", np.uint16)
+uint32: ScalarType = _scalar_type("uint32", np.uint32)
+uint64: ScalarType = _scalar_type("uint64", np.uint64)
+float8_e4m3fn: ScalarType = _scalar_type("float8_e4m3fn", ml_dtypes.float8_e4m3fn)
+float8_e5m2: ScalarType = _scalar_type("float8_e5m2", ml_dtypes.float8_e5m2)
+float16: ScalarType = _scalar_type("float16", np.float16)
+bfloat16: ScalarType = _scalar_type("bfloat16", ml_dtypes.bfloat16)
+float32: ScalarType = _scalar_type("float32", np.float32)
+float64: ScalarType = _scalar_type("float64", np.float64)
+
+# in the order of the core's table
+SCALAR_TYPES: tuple[ScalarType, ...] = (
+    bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
+    float16, bfloat16, float8_e4m3fn, float8_e5m2, float32, float64,
+)  # fmt: skip
+_core.set_scalar_types(SCALAR_TYPES)
+
+# NumPy's other names of them; those of C's types have its sizes.
+byte, short, intc, longlong = int8, int16, int32, int64
+ubyte, ushort, uintc, ulonglong = uint8, uint16, uint32, uint64
+half, single, double = float16, float32, float64
+_BY_DTYPE = {found.dtype: found for found in SCALAR_TYPES}
+int_, intp, long = (_BY_DTYPE[np.dtype(name)] for name in ("int_", "intp", "long"))
+uint, uintp, ulong = (_BY_DTYPE[np.dtype(name)] for name in ("uint", "uintp", "ulong"))
+
+
+def scalar_type(of: np.dtype[Any]) -> ScalarType:
+    """The scalar type of one of our dtypes."""
+    return _BY_DTYPE[of]
