@@ -32,6 +32,13 @@ static inline int64_t mp_index_extent(const mp_array *x, mp_index_part part) {
     return extent;
 }
 
+/* Whether the elements that a part counts through lie at even steps, those of its last axis. */
+static inline bool mp_index_even(const mp_array *x, mp_index_part part) {
+    for (int d = part.axis; d + 1 < part.axis + part.span; d++)
+        if (x->strides[d] != x->strides[d + 1] * x->shape[d + 1]) return false;
+    return part.span > 0;
+}
+
 /* Where element `i` of a part lies, in elements of x's storage from its first. */
 static inline MP_HOST_DEVICE int64_t mp_index_place(int64_t i, int span, const int64_t *shape,
                                                     const int64_t *strides) {

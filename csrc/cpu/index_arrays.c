@@ -2,7 +2,8 @@
  *
  * y[s] = x[place(s)] for every element s of the selection, whose axes are some of x's and those of
  * the broadcast arrays. Places are bytes from where the walk along x's own axes has come to. They
- * are made of the arrays first; one dense int64 array along one axis is used as it is. An index
+ * are made of the arrays first; one dense int64 array along axes with even
+ * steps is used as it is. An index
  * out of range is found before anything is written. */
 #include "../index.h"
 
@@ -36,8 +37,7 @@ typedef struct check {
 static void check_tasks(void *ctx, int64_t begin, int64_t end) {
     check *c = ctx;
     uint64_t extent = (uint64_t)c->extent, bad = 0;
-    for (int64_t i = begin; i < end; i++)
-        bad |= (uint64_t)c->index[i] + extent >= 2 * extent;
+    for (int64_t i = begin; i < end; i++) bad |= (uint64_t)c->index[i] + extent >= 2 * extent;
     if (bad) atomic_store(&c->failed, true);
 }
 
@@ -52,8 +52,8 @@ static mp_status report(const mp_array *x, int n, mp_array *const *arrays, const
             int64_t place = mp_index_place(i, a->ndim, a->shape, a->strides) * mp_itemsize(a);
             int64_t index = mp_load_int((mp_dtype)a->dtype, (char *)mp_data(a) + place);
             if (index < extent && index >= (is_signed ? -extent : 0)) continue;
-            mp_fail(MP_ERR_INDEX, "%lld is out of range for axis %d of size %lld",
-                    (long long)index, part.label, (long long)extent);
+            mp_fail(MP_ERR_INDEX, "%lld is out of range for axis %d of size %lld", (long long)index,
+                    part.label, (long long)extent);
             mp_error_prefix("index");
             return MP_ERR_INDEX;
         }
@@ -112,6 +112,10 @@ static bool add_places(mp_array *places, const mp_array *x, mp_array *array, mp_
                      .extent = mp_index_extent(x, part),
                      .shape = x->shape + part.axis,
                      .strides = x->strides + part.axis};
+    if (mp_index_even(x, part)) { /* as one axis */
+        job.strides += part.span - 1;
+        job.part.span = 1;
+    }
     mp_array *operands[2] = {places, array};
     mp_iter_init(&job.walk, 2, operands, places->ndim, places->shape);
     if (job.walk.size > 0) mp_parallel_for(job.walk.size, GRAIN, place_tasks, &job);
@@ -133,8 +137,7 @@ static mp_array stand_in(mp_storage *storage, mp_dtype dtype, int ndim, const in
 static mp_status make_places(index_job *job, const mp_array *x, int n, mp_array *const *arrays,
                              const mp_attrs *attrs, const mp_selection *s) {
     job->made = malloc((size_t)(s->count + 1) * sizeof *job->made);
-    if (!job->made)
-        return mp_fail(MP_ERR_MEMORY, "no room for %lld indices", (long long)s->count);
+    if (!job->made) return mp_fail(MP_ERR_MEMORY, "no room for %lld indices", (long long)s->count);
     job->places.data = job->made;
     mp_array places =
         stand_in(&job->places, MP_INT64, s->wide, s->array_shape, s->place_strides + attrs->axis);
@@ -147,16 +150,15 @@ static mp_status make_places(index_job *job, const mp_array *x, int n, mp_array 
     return MP_OK;
 }
 
-/* One dense array of int64 along one axis needs no places of its own. */
+/* One dense array of int64 along axes with even steps needs no places of its own. */
 static mp_status use_indices(index_job *job, const mp_array *x, mp_array *array,
                              const mp_attrs *attrs) {
     mp_index_part part = mp_index_part_of(attrs, 0);
-    check c = {.index = mp_data(array), .extent = x->shape[part.axis]};
-    if (!part.distinct && array->size > 0)
-        mp_parallel_for(array->size, GRAIN, check_tasks, &c);
+    check c = {.index = mp_data(array), .extent = mp_index_extent(x, part)};
+    if (!part.distinct && array->size > 0) mp_parallel_for(array->size, GRAIN, check_tasks, &c);
     if (c.failed) return report(x, 1, &array, attrs);
     job->places.data = mp_data(array);
-    job->step = x->strides[part.axis] * mp_itemsize(x);
+    job->step = x->strides[part.axis + part.span - 1] * mp_itemsize(x);
     job->wrap = c.extent;
     return MP_OK;
 }
@@ -173,7 +175,7 @@ static mp_status open_job(index_job *job, const mp_call *call, int first, mp_arr
     job->x = (mp_dtype)x->dtype, job->y = (mp_dtype)other->dtype;
     job->bytes = mp_itemsize(x);
     bool plain = n == 1 && arrays[0]->dtype == MP_INT64 && arrays[0]->contiguous &&
-                 mp_index_part_of(&call->attrs, 0).span == 1;
+                 mp_index_even(x, mp_index_part_of(&call->attrs, 0));
     MP_TRY(plain ? use_indices(job, x, arrays[0], &call->attrs)
                  : make_places(job, x, n, arrays, &call->attrs, &s));
     job->elements.data = mp_data(x);
@@ -224,6 +226,37 @@ static move_fn put_of(int bytes) {
 /* A stretch along an axis of x: all of it lies at one place. */
 static bool is_run(const int64_t *stride) { return stride[2] == 0; }
 
+/* ---- whole rows: the last axis is x's, and dense on both sides ---- */
+
+typedef struct row_job {
+    const index_job *job;
+    bool put;
+} row_job;
+
+enum { AHEAD = 8 }; /* rows that are asked of memory before they are moved */
+
+static bool has_rows(const index_job *job) {
+    const mp_iter *it = &job->walk;
+    return it->ndim == 2 && job->x == job->y && it->strides[2][1] == 0 &&
+           it->strides[0][1] == job->bytes && it->strides[1][1] == job->bytes;
+}
+
+static void row_tasks(void *ctx, int64_t begin, int64_t end) {
+    const row_job *rows = ctx;
+    const mp_iter *it = &rows->job->walk;
+    size_t bytes = (size_t)(it->shape[1] * rows->job->bytes);
+    int64_t y_step = it->strides[0][0], x_step = it->strides[1][0], step = it->strides[2][0];
+    char *y = it->data[0] + begin * y_step, *x = it->data[1] + begin * x_step;
+    const char *place = it->data[2] + begin * step;
+    for (int64_t i = begin; i < end; i++, y += y_step, x += x_step, place += step) {
+        char *row = x + place_at(rows->job, place);
+        if (i + AHEAD < end)
+            __builtin_prefetch(x + AHEAD * x_step + place_at(rows->job, place + AHEAD * step));
+        if (rows->put) memcpy(row, y, bytes);
+        else memcpy(y, row, bytes);
+    }
+}
+
 /* ---- reading ---- */
 
 static void get_stretch(void *ctx, int64_t count, char *const *ptr, const int64_t *stride) {
@@ -254,7 +287,12 @@ static void get_tasks(void *ctx, int64_t begin, int64_t end) {
 MP_KERNEL(index) {
     index_job job;
     MP_TRY(open_job(&job, call, 1, call->in[0], call->out[0]));
-    if (job.walk.size > 0) mp_parallel_for(job.walk.size, GRAIN, get_tasks, &job);
+    row_job rows = {.job = &job};
+    if (job.walk.size > 0 && has_rows(&job)) {
+        mp_parallel_for(job.walk.shape[0], GRAIN / job.walk.shape[1] + 1, row_tasks, &rows);
+    } else if (job.walk.size > 0) {
+        mp_parallel_for(job.walk.size, GRAIN, get_tasks, &job);
+    }
     free(job.made);
     return MP_OK;
 }
@@ -298,8 +336,14 @@ MP_KERNEL(index_put) {
     MP_TRY(open_job(&job, call, 2, call->out[0], call->in[1]));
     keep_rest(call);
     bool distinct = call->n_in == 3 && mp_index_part_of(&call->attrs, 0).distinct;
-    if (job.walk.size > 0 && distinct) mp_parallel_for(job.walk.size, GRAIN, put_tasks, &job);
-    else put_tasks(&job, 0, job.walk.size);
+    row_job rows = {.job = &job, .put = true};
+    if (job.walk.size > 0 && has_rows(&job)) {
+        row_tasks(&rows, 0, job.walk.shape[0]);
+    } else if (job.walk.size > 0 && distinct) {
+        mp_parallel_for(job.walk.size, GRAIN, put_tasks, &job);
+    } else {
+        put_tasks(&job, 0, job.walk.size);
+    }
     free(job.made);
     return MP_OK;
 }

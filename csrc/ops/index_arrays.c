@@ -24,8 +24,9 @@ static mp_status check_parts(const mp_call *call, const mp_array *x, int n) {
     for (int k = 0; k < n; k++) {
         mp_index_part part = mp_index_part_of(&call->attrs, k);
         if (part.axis < next || part.span < 0 || part.axis + part.span > x->ndim)
-            return mp_fail(MP_ERR_VALUE, "axes name %d axes from %d on of an array of %d dimensions",
-                           part.span, part.axis, x->ndim);
+            return mp_fail(MP_ERR_VALUE,
+                           "axes name %d axes from %d on of an array of %d dimensions", part.span,
+                           part.axis, x->ndim);
         next = part.axis + part.span;
         indexed += part.span;
     }
@@ -97,10 +98,9 @@ mp_status mp_infer_index_write(mp_call *call) {
         fits = extent == 1 || extent == s.shape[s.ndim - value->ndim + d];
     }
     if (!fits)
-        return named(mp_fail(MP_ERR_VALUE,
-                             "a value of shape %s cannot be broadcast to the selection's %s",
-                             mp_shape_text(value->ndim, value->shape),
-                             mp_shape_text(s.ndim, s.shape)));
+        return named(
+            mp_fail(MP_ERR_VALUE, "a value of shape %s cannot be broadcast to the selection's %s",
+                    mp_shape_text(value->ndim, value->shape), mp_shape_text(s.ndim, s.shape)));
     call->spec[0] = mp_spec_of(call->in[0]);
     call->work = (double)s.count + 3.0 * (double)count;
     return MP_OK;

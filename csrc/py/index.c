@@ -132,8 +132,8 @@ typedef struct reader {
     mp_py_index *to;
     int axis, left_open; /* of a; axes that an ellipsis stands for */
     int kept;            /* axes of the selection that are a's or new */
-    int run;             /* of neighbouring arrays and integers: 0 none yet, 1 open, 2 ended, 3 several */
-    int truth;           /* of the 0-d masks together; -1: there are none */
+    int run;   /* of neighbouring arrays and integers: 0 none yet, 1 open, 2 ended, 3 several */
+    int truth; /* of the 0-d masks together; -1: there are none */
 } reader;
 
 static int out_of_range(int64_t i, int axis, int64_t extent) {

@@ -1,5 +1,5 @@
-/* Indexing that needs no op: elements and views of arrays on the CPU, where nothing is recorded, and
- * small selections by one array. What is not done here takes the way of index.c, errors too. */
+/* Indexing that needs no op: elements and views of arrays on the CPU, where nothing is recorded,
+ * and small selections by one array. What is not done here takes the way of index.c, errors too. */
 #include "index.h"
 
 #include <stdatomic.h>
@@ -83,10 +83,14 @@ static int make_view(mp_array *a, int ndim, const int64_t *shape, const int64_t 
     return *out ? 1 : -1;
 }
 
-/* A slice of the first axis. */
+static bool is_plain_bound(PyObject *bound) { return bound == Py_None || PyLong_CheckExact(bound); }
+
+/* A slice of the first axis; bounds that would run Python code are left to others. */
 static int slice_rows(mp_array *a, PyObject *slice, PyObject **out) {
+    const PySliceObject *s = (const PySliceObject *)slice;
     int64_t shape[MP_MAX_DIMS], strides[MP_MAX_DIMS], offset = a->offset;
     Py_ssize_t start, stop, step;
+    if (!is_plain_bound(s->start) || !is_plain_bound(s->stop) || !is_plain_bound(s->step)) return 0;
     if (PySlice_Unpack(slice, &start, &stop, &step) < 0) return -1;
     for (int d = 0; d < a->ndim; d++) {
         shape[d] = a->shape[d];
@@ -104,8 +108,8 @@ static int slice_rows(mp_array *a, PyObject *slice, PyObject **out) {
 static const mp_array *small_index(PyObject *index) {
     if (PyTuple_CheckExact(index) || !mp_py_is_array(index)) return NULL;
     const mp_array *i = mp_py_array_of(index);
-    bool fits = i->ndim > 0 && i->size <= SMALL && i->contiguous &&
-                mp_array_device(i) == MP_CPU && (i->dtype == MP_INT64 || i->dtype == MP_BOOL);
+    bool fits = i->ndim > 0 && i->size <= SMALL && i->contiguous && mp_array_device(i) == MP_CPU &&
+                (i->dtype == MP_INT64 || i->dtype == MP_BOOL);
     return fits ? i : NULL;
 }
 
@@ -262,8 +266,8 @@ int mp_py_fast_set(mp_array *a, PyObject *index, PyObject *value) {
 
 /* The next element of a view in C order: moves both offsets; false after the last. */
 static inline bool next_element(int ndim, const int64_t *shape, int64_t *position,
-                                const int64_t *to_strides, int64_t *to,
-                                const int64_t *from_strides, int64_t *from) {
+                                const int64_t *to_strides, int64_t *to, const int64_t *from_strides,
+                                int64_t *from) {
     for (int d = ndim - 1; d >= 0; d--) {
         *to += to_strides[d];
         *from += from_strides[d];
@@ -283,8 +287,8 @@ static int64_t size_of(const mp_py_index *index) {
 
 /* The array's elements, where they lie elsewhere and need no conversion. */
 static bool can_copy(const mp_array *a, const mp_py_index *index, const mp_array *value) {
-    return value->dtype == a->dtype && value->ndim == index->ndim &&
-           value->storage != a->storage && mp_array_device(value) == MP_CPU &&
+    return value->dtype == a->dtype && value->ndim == index->ndim && value->storage != a->storage &&
+           mp_array_device(value) == MP_CPU &&
            !memcmp(value->shape, index->shape, (size_t)index->ndim * sizeof *index->shape) &&
            mp_py_reads_directly(value);
 }
@@ -306,9 +310,8 @@ int mp_py_fast_fill(mp_array *a, const mp_py_index *index, PyObject *value) {
         int found = mp_py_encode("index", (mp_dtype)a->dtype, value, &bits);
         if (found <= 0) return found;
     }
-    for (bool more = size > 0; more;
-         more = next_element(index->ndim, index->shape, position, index->strides, &to, strides,
-                             &from))
+    for (bool more = size > 0; more; more = next_element(index->ndim, index->shape, position,
+                                                         index->strides, &to, strides, &from))
         copy_bytes(at(a, to), source + from * bytes, bytes);
     written(a);
     return 1;
