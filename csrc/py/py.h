@@ -58,6 +58,8 @@ static inline bool mp_py_is_value(PyObject *object) { return ((mp_py_array *)obj
 
 /* A new ndarray; takes the reference. */
 PyObject *mp_py_wrap(mp_array *array);
+/* The same for a 0-d array that is a value: an element read by integers. */
+PyObject *mp_py_wrap_value(mp_array *a);
 /* The same where status is MP_OK; else raises it, and array is not looked at. */
 PyObject *mp_py_result(mp_status status, mp_array *array);
 /* The same for what is a value where it has no dimensions: results of ops, elements. */
@@ -187,7 +189,7 @@ PyObject *mp_py_repr(PyObject *self); /* text.c */
 PyObject *mp_py_str(PyObject *self);
 PyObject *mp_py_item(mp_array *a); /* of one element */
 PyObject *mp_py_to_list(mp_array *a);
-/* dst[...] = value, which may be anything that stands for an array on any device */
+/* dst[...] = value, which may be anything that stands for an array on any device (assign.c) */
 int mp_py_assign(const char *op, mp_array *dst, PyObject *value);
 /* Number of elements along axis 0; a TypeError for 0-d arrays. */
 Py_ssize_t mp_py_length(PyObject *self);
