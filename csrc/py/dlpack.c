@@ -416,7 +416,24 @@ static PyObject *from_dlpack(PyObject *module, PyObject *const *args, Py_ssize_t
     return mp_py_result(made, moved);
 }
 
+PyDoc_STRVAR(
+    exposed_doc,
+    "exposed(array, /)\n--\n\nWhat other libraries may do with an array's memory.\n\n"
+    "Parameters\n----------\narray : ndarray\n    A factor that waits to be multiplied in, is.\n\n"
+    "Returns\n-------\n(int, bool)\n    The address of the first element, and whether it may be "
+    "written.");
+static PyObject *exposed(PyObject *module, PyObject *object) {
+    (void)module;
+    mp_array *a;
+    if (mp_py_want_array("exposed", "array", object, &a) < 0 ||
+        mp_py_check(mp_array_settle(a)) < 0)
+        return NULL;
+    bool writable = !a->storage->read_only && !a->no_base_write;
+    return Py_BuildValue("(NN)", PyLong_FromVoidPtr(mp_data(a)), PyBool_FromLong(writable));
+}
+
 PyMethodDef mp_py_dlpack_functions[] = {
+    {"exposed", exposed, METH_O, exposed_doc},
     {"from_dlpack", MP_PY_FAST(from_dlpack), METH_FASTCALL | METH_KEYWORDS, from_dlpack_doc},
     {NULL, NULL, 0, NULL},
 };
