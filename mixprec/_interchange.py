@@ -24,6 +24,9 @@ _FROM_DLPACK = {
     "numpy": "numpy",
 }
 
+# Libraries whose arrays never change, though their capsules do not say so.
+_IMMUTABLE = frozenset(("jax", "jaxlib"))
+
 
 def is_foreign(x: Any) -> bool:
     """Whether it is an array of another library, NumPy's aside, that speaks DLPack."""
@@ -43,7 +46,8 @@ def library_of(x: Any) -> str:
 def borrow(x: Any) -> ndarray:
     """An array over the memory of another library's, outside of that library's graph."""
     detach = getattr(x, "detach", None)
-    return _core.from_dlpack(detach() if callable(detach) else x)
+    x = detach() if callable(detach) else x
+    return _core.from_dlpack(x, read_only=library_of(x) in _IMMUTABLE)
 
 
 def lend(array: ndarray, like: Any) -> Any:
@@ -52,7 +56,9 @@ def lend(array: ndarray, like: Any) -> Any:
     place = _FROM_DLPACK.get(name, name)
     function = getattr(importlib.import_module(place), "from_dlpack", None)
     if function is None:
-        raise TypeError(f"from_dlpack: {place} has no such function, so arrays cannot be lent to it")
+        raise TypeError(
+            f"from_dlpack: {place} has no such function, so arrays cannot be lent to it"
+        )
     return function(array)
 
 
@@ -79,7 +85,9 @@ def borrowed_gradient(owner: str, at: int, param: ndarray, x: Any, writes: bool)
             f"{tuple(param.shape)}"
         )
     if grad.device != param.device:
-        raise ValueError(f"{owner}: gradient {at} is on {grad.device}, its parameter on {param.device}")
+        raise ValueError(
+            f"{owner}: gradient {at} is on {grad.device}, its parameter on {param.device}"
+        )
     if grad.dtype != param.dtype:
         return grad.astype(param.dtype)
     return _core.copy(grad) if writes and not is_writable(grad) else grad
@@ -101,9 +109,7 @@ def _interface(self: ndarray) -> dict[str, Any]:
             f"__cuda_array_interface__: NumPy has no name for {self.dtype}; use DLPack"
         )
     if self.requires_grad:
-        raise AttributeError(
-            "__cuda_array_interface__: the array requires grad; use .detach()"
-        )
+        raise AttributeError("__cuda_array_interface__: the array requires grad; use .detach()")
     address, writable = _core.exposed(self)
     return {
         "shape": tuple(self.shape),
@@ -115,4 +121,4 @@ def _interface(self: ndarray) -> dict[str, Any]:
     }
 
 
-ndarray.__cuda_array_interface__ = property(_interface)  # type: ignore[attr-defined]
+setattr(ndarray, "__cuda_array_interface__", property(_interface))  # noqa: B010

@@ -128,7 +128,9 @@ def test_errors():
     opt = optim.SGD([w], lr=0.5)
     with pytest.raises(ValueError, match=r"^SGD: 2 gradients for 1 parameters"):
         opt.step(grads=[w, w])
-    with pytest.raises(ValueError, match=r"^SGD: gradient 0 has shape \(4,\), its parameter \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"^SGD: gradient 0 has shape \(4,\), its parameter \(3,\)"
+    ):
         opt.step(grads=[torch.ones(4)])
     with pytest.raises(TypeError, match=r"^SGD: params is one array"):
         optim.SGD(w, lr=0.5)

@@ -31,7 +31,7 @@ def test_gradients_and_loss(gradient):
 
 
 def test_parameters_stay_ours(gradient):
-    with pytest.raises(TypeError, match="^SGD: parameter 0 is an array of jax"):
+    with pytest.raises(TypeError, match=r"^SGD: parameter 0 is an array of jax"):
         optim.SGD([gradient], lr=0.5)
     w = mp.ones(3)
     np.testing.assert_array_equal(lend(w, gradient), 1)

@@ -153,7 +153,7 @@ class Optimizer:
         """Drops the gradients, or fills them with zeros."""
         for group in self.param_groups:
             for param in group["params"]:
-                source = self._sources.get(id(param))
+                source: Any = self._sources.get(id(param))
                 if getattr(source, "grad", None) is not None:
                     if set_to_none:
                         source.grad = None
@@ -172,11 +172,13 @@ class Optimizer:
         params, owner = self._params(), type(self).__name__
         if grads is None:
             for at, param in enumerate(params):
-                source = self._sources.get(id(param))
+                source: Any = self._sources.get(id(param))
                 if not hasattr(source, "grad"):
                     continue
                 grad = source.grad
-                param.grad = grad if grad is None else borrowed_gradient(owner, at, param, grad, writes)
+                param.grad = (
+                    grad if grad is None else borrowed_gradient(owner, at, param, grad, writes)
+                )
             return
         given = list(grads)
         if len(given) != len(params):
