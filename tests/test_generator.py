@@ -1,4 +1,4 @@
-"""`default_rng`, `RandomState` and NumPy's older functions: names, shapes, dtypes, distributions."""
+"""`default_rng`, `RandomState`, NumPy's older functions: shapes, dtypes, distributions."""
 
 import collections
 import math

@@ -17,7 +17,12 @@ from ..creation import array, asarray
 from ._stream import Stream, counted, to_seed
 
 # Distributions drawn by NumPy's generator over Philox, on the CPU.
-_NUMPYS = ["beta", "binomial", "chisquare", "dirichlet", "f", "gamma", "geometric", "gumbel", "hypergeometric", "laplace", "logistic", "logseries", "multinomial", "multivariate_hypergeometric", "multivariate_normal", "negative_binomial", "noncentral_chisquare", "noncentral_f", "pareto", "poisson", "power", "rayleigh", "standard_cauchy", "standard_gamma", "standard_t", "triangular", "vonmises", "wald", "weibull", "zipf"]
+_NUMPYS: list[str] = (  # noqa: SIM905
+    "beta binomial chisquare dirichlet f gamma geometric gumbel hypergeometric laplace logistic "
+    "logseries multinomial multivariate_hypergeometric multivariate_normal negative_binomial "
+    "noncentral_chisquare noncentral_f pareto poisson power rayleigh standard_cauchy "
+    "standard_gamma standard_t triangular vonmises wald weibull zipf"
+).split()
 
 
 class Generator:
