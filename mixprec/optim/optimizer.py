@@ -296,8 +296,8 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         if self._sources:
             raise TypeError(
-                f"{type(self).__name__}: {len(self._sources)} parameters belong to another library, "
-                "so it cannot be pickled; save its state_dict()"
+                f"{type(self).__name__}: {len(self._sources)} parameters belong to another "
+                "library, so it cannot be pickled; save its state_dict()"
             )
         state = self.__dict__.copy()
         state["_taken"] = self._counts()[1]
