@@ -1,4 +1,4 @@
-"""What NumPy does too: elementwise, reductions, indexing, sorting of 16 M elements, small arrays."""
+"""What NumPy does too: elementwise, reductions, lookups, sorting of 16 M elements, small arrays."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def borrowed_parameter(owner: str, at: int, x: Any) -> ndarray:
     array = borrow(x)
     if not is_writable(array):
         raise TypeError(
-            f"{owner}: parameter {at} is an array of {library_of(x)} that must not be written; keep "
-            "the parameter in mixprec, lend it by from_dlpack, and give its gradients by grads="
+            f"{owner}: parameter {at} is an array of {library_of(x)} that must not be written; "
+            "keep it in mixprec, lend it by from_dlpack, and give its gradients by grads="
         )
     _core.make_leaf(array)
     return array
