@@ -65,8 +65,6 @@ PyObject *mp_py_new_value(mp_dtype dtype, void **at) {
     return (PyObject *)self;
 }
 
-PyObject *mp_py_wrap_value(mp_array *a) { return mp_py_wrap(a); }
-
 PyObject *mp_py_result(mp_status status, mp_array *array) {
     return status == MP_OK ? mp_py_wrap(array) : mp_py_raise(status);
 }

@@ -58,8 +58,6 @@ static inline bool mp_py_is_value(PyObject *object) { return ((mp_py_array *)obj
 
 /* A new ndarray; takes the reference. */
 PyObject *mp_py_wrap(mp_array *array);
-/* The same for a 0-d array that is a value: an element read by integers. */
-PyObject *mp_py_wrap_value(mp_array *a);
 /* The same where status is MP_OK; else raises it, and array is not looked at. */
 PyObject *mp_py_result(mp_status status, mp_array *array);
 /* The same for what is a value where it has no dimensions: results of ops, elements. */
