@@ -23,7 +23,9 @@ _FUNCTIONS = (
     "eq ne lt le gt ge isnan isinf isfinite "
     "negative neg absolute abs sign exp log sqrt rsqrt tanh sigmoid relu square reciprocal "
     "clip clamp sum mean var std max min amax amin all any argmax argmin softmax log_softmax "
-    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy"
+    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy "
+    "argpartition argsort choose compress cumprod cumsum diagonal dot nonzero prod ptp repeat "
+    "round searchsorted trace"
 )
 
 
@@ -150,6 +152,50 @@ def long(self: ndarray) -> ndarray:
     return self.astype(int64, copy=False)
 
 
+# ---- NumPy's that write in place, or give no array ----
+
+
+def sort(self: ndarray, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
+    """Sorts the array itself along an axis. `mp.sort` gives a sorted copy."""
+    self[...] = F.sort(self, axis=axis)
+
+
+def partition(self: ndarray, kth: Any, axis: int = -1, kind: str = "introselect") -> None:
+    """Brings the elements that would be at `kth` there, with the lesser ones before them.
+
+    It sorts: that is one of the orders that are allowed.
+    """
+    self[...] = F.sort(self, axis=axis)
+
+
+def fill(self: ndarray, value: ArrayLike) -> None:
+    """Sets all elements to a number."""
+    self.fill_(value)
+
+
+def put(self: ndarray, indices: ArrayLike, values: ArrayLike, mode: str = "raise") -> None:
+    """Sets elements by their index in the flattened array. See `mp.put`."""
+    F.put(self, indices, values, mode)
+
+
+def tobytes(self: ndarray, order: str = "C") -> bytes:
+    """The bytes of the elements, by rows ("C") or by columns ("F")."""
+    return self.detach().cpu().numpy().tobytes(order)  # type: ignore[arg-type]
+
+
+def tofile(self: ndarray, fid: Any, sep: str = "", format: str = "%s") -> None:
+    """Writes the elements to a file: as bytes, or as text between separators."""
+    self.detach().cpu().numpy().tofile(fid, sep, format)
+
+
+def conj(self: ndarray) -> ndarray:
+    """The complex conjugate: the array itself. Also spelled `conjugate`."""
+    return self
+
+
+# ---- PyTorch's ----
+
+
 def numel(self: ndarray) -> int:
     """The number of elements: `size`, as PyTorch spells it."""
     return self.size
@@ -166,11 +212,13 @@ def element_size(self: ndarray) -> int:
 
 
 _METHODS = {
-    **{name: getattr(F, name) for name in _FUNCTIONS.split()},
+    **{name: getattr(F, name) for name in _FUNCTIONS.split() if hasattr(F, name)},
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in _layout.METHODS},
+    **{f.__name__: f for f in (conj, fill, partition, put, sort, tobytes, tofile)},
     "bfloat16": _bfloat16,
+    "conjugate": conj,
     "clone": F.copy,
     "float": _float,
     "int": _int,

@@ -91,6 +91,10 @@ def __getattr__(name: str) -> Any:
     return getattr(mixprec, name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 class SlogdetResult(NamedTuple):
     """The sign of a determinant and the logarithm of its size."""
 

@@ -196,7 +196,7 @@ PyObject *mp_py_repr(PyObject *self); /* text.c */
 PyObject *mp_py_str(PyObject *self);
 PyObject *mp_py_item(mp_array *a); /* of one element */
 PyObject *mp_py_to_list(mp_array *a);
-/* dst[...] = value, which may be anything that stands for an array on any device */
+/* dst[...] = value, which may be anything that stands for an array on any device (assign.c) */
 int mp_py_assign(const char *op, mp_array *dst, PyObject *value);
 /* Number of elements along axis 0; a TypeError for 0-d arrays. */
 Py_ssize_t mp_py_length(PyObject *self);

@@ -236,10 +236,9 @@ def _slope(x: ndarray, axis: int, step: Any, order: int) -> ndarray:
     return concatenate([first, inner, last], axis)
 
 
-def _parabola(x: ndarray, y: ndarray, z: ndarray, a: Any, b: Any) -> ndarray:
+def _parabola(x: ndarray, y: ndarray, z: ndarray, a: float, b: float) -> ndarray:
     """The slope at x of the parabola through x, y and z, which are a and then b apart."""
-    slope: ndarray = y * ((a + b) / (a * b)) - z * (a / (b * (a + b)))
-    return slope - x * ((2.0 * a + b) / (a * (a + b)))
+    return y * ((a + b) / (a * b)) - z * (a / (b * (a + b))) - x * ((2.0 * a + b) / (a * (a + b)))
 
 
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1) -> ndarray:

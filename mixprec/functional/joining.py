@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -207,10 +207,10 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
     x = asarray(x)
     axis = normal("split", axis, x.ndim)
     extent = x.shape[axis]
-    if isinstance(indices_or_sections, Sequence):
-        cuts = [operator.index(cut) for cut in indices_or_sections]
+    if np.ndim(indices_or_sections):
+        cuts = [operator.index(cut) for cut in cast("Sequence[int]", indices_or_sections)]
     else:
-        sections = operator.index(indices_or_sections)
+        sections = operator.index(cast("int", indices_or_sections))
         if sections < 1 or extent % sections:
             raise ValueError(
                 f"split: axis {axis} has {extent} elements, not {sections} equal parts"
