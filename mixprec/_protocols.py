@@ -193,15 +193,9 @@ def to_device(self: ndarray, device: str, /, *, stream: Any = None) -> ndarray:
         return move(self, device)
 
 
-def _complex(self: ndarray) -> complex:
-    """The element of an array that has one, as a complex number."""
-    return complex(self.item())
-
-
 _METHODS: dict[str, Any] = {
     "__array_function__": array_function,
     "__array_namespace__": array_namespace,
-    "__complex__": _complex,
     "to_device": to_device,
 }
 for _name, _method in _METHODS.items():

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,10 @@ from .diagonals import diagonal
 __all__ = ["einsum"]
 
 # A label is a letter's code or a sublist's number; axes under an ellipsis are -1, -2, ... from the
-# right. An operand is an array and the labels of its axes.
+# right.
 _Labels = tuple[int, ...]
-_Operand = tuple[ndarray, _Labels]
+_Step = Callable[..., ndarray]
+_MAX_NAMES = 52  # of NumPy's search for a good order
 
 
 def einsum(
@@ -84,8 +85,7 @@ def einsum(
         raise ValueError(f"einsum: axes of {len(terms)} arrays are named, {len(arrays)} are given")
     if dtype is not None:
         arrays = [x.astype(dtype, copy=False) for x in arrays]
-    labels, result = _labels(terms, wanted, tuple(x.ndim for x in arrays))
-    y = _contract_all(arrays, labels, result)
+    y = _run(_plan(terms, wanted, tuple(x.shape for x in arrays)), arrays)
     return y if out is None else into("einsum", y, out)
 
 
@@ -129,7 +129,6 @@ def _name(label: int) -> str:
     return repr(chr(label)) if label >= 65 else str(label)
 
 
-@functools.lru_cache(maxsize=256)
 def _labels(
     terms: _Terms, wanted: tuple[Any, ...] | None, ndims: tuple[int, ...]
 ) -> tuple[tuple[_Labels, ...], _Labels]:
@@ -163,124 +162,183 @@ def _spread(term: Iterable[Any], n: int) -> _Labels:
     return tuple(spread)
 
 
-# ---- contracting ----
+# ---- planning: what is done, from labels and shapes alone, is kept for the next call ----
 
 
-def _contract_all(arrays: list[ndarray], labels: tuple[_Labels, ...], result: _Labels) -> ndarray:
-    operands = _broadcast([_diagonals(x, each) for x, each in zip(arrays, labels, strict=True)])
+class _Operand:
+    """The labels and extents of an array's axes, and the steps that make it of what was given."""
+
+    def __init__(self, labels: _Labels, shape: Sequence[int]) -> None:
+        self.labels, self.shape = labels, tuple(shape)
+        self.steps: list[tuple[_Step, tuple[Any, ...]]] = []
+
+    def size(self, label: int) -> int:
+        return self.shape[self.labels.index(label)]
+
+    def keep(
+        self, step: Callable[..., ndarray], arguments: tuple[Any, ...], axes: Sequence[int]
+    ) -> None:
+        """A step after which these axes are left, in this order."""
+        self.steps.append((step, arguments))
+        self.labels = tuple(self.labels[axis] for axis in axes)
+        self.shape = tuple(self.shape[axis] for axis in axes)
+
+    def take_diagonals(self) -> None:
+        """One axis for every label."""
+        for label in dict.fromkeys(self.labels):
+            while self.labels.count(label) > 1:
+                i = self.labels.index(label)
+                j = self.labels.index(label, i + 1)
+                if self.shape[i] != self.shape[j]:
+                    raise ValueError(
+                        f"einsum: {_name(label)} is {self.shape[i]} and {self.shape[j]} in one "
+                        "operand"
+                    )
+                others = [axis for axis in range(len(self.shape)) if axis not in (i, j)]
+                self.keep(diagonal, (0, i, j), [*others, i])
+
+    def drop_ones(self, extents: dict[int, int]) -> None:
+        """No axes of extent 1 that are longer elsewhere: they broadcast."""
+        axes = [i for i, k in enumerate(self.labels) if self.shape[i] == extents[k]]
+        if len(axes) < len(self.labels):
+            self.keep(_core.reshape, (tuple(self.shape[i] for i in axes),), axes)
+
+    def sum_out(self, wanted: set[int]) -> None:
+        """No axes whose labels nothing else wants."""
+        axes = [i for i, label in enumerate(self.labels) if label not in wanted]
+        if axes:
+            kept = [i for i in range(len(self.labels)) if i not in axes]
+            self.keep(_summed, (tuple(axes),), kept)
+
+    def order(self, labels: Sequence[int]) -> None:
+        """The axes in the order of these labels."""
+        axes = [self.labels.index(label) for label in labels]
+        if axes != list(range(len(axes))):
+            self.keep(_core.permute, (tuple(axes),), axes)
+
+    def group(self, *groups: list[int]) -> None:
+        """One axis for each group of labels."""
+        self.order([label for group in groups for label in group])
+        flat = tuple(math.prod(self.size(label) for label in group) for group in groups)
+        if flat != self.shape:
+            self.steps.append((_core.reshape, (flat,)))
+
+
+def _summed(x: ndarray, axes: tuple[int, ...]) -> ndarray:
+    if x.dtype.kind == "b":
+        return _core.greater(_core.sum(x, axes, False, None), 0)
+    return _core.sum(x, axes, False, x.dtype if x.dtype.kind in "iu" else None)
+
+
+class _Pair(NamedTuple):
+    """Operands i < j make one, which comes last: the steps of each, and whether to sum over."""
+
+    i: int
+    j: int
+    left: list[Any]
+    right: list[Any]
+    sums: bool
+
+
+class _Plan(NamedTuple):
+    pairs: list[_Pair]
+    last: list[Any]
+
+
+@functools.lru_cache(maxsize=256)
+def _plan(
+    terms: _Terms, wanted: tuple[Any, ...] | None, shapes: tuple[tuple[int, ...], ...]
+) -> _Plan:
+    labels, result = _labels(terms, wanted, tuple(map(len, shapes)))
+    operands = [_Operand(each, shape) for each, shape in zip(labels, shapes, strict=True)]
+    for operand in operands:
+        operand.take_diagonals()
+    extents = _extents(operands)
+    for operand in operands:
+        operand.drop_ones(extents)
+    pairs = []
     for i, j in _order(operands, result):
         b, a = operands.pop(j), operands.pop(i)
-        kept = {*result, *(label for _, each in operands for label in each)}
-        operands.append(_contract(a, b, kept))
-    y, named = _sum_out(operands[0], set(result))
-    return y if named == result else _core.permute(y, [named.index(label) for label in result])
+        kept = {*result, *(label for operand in operands for label in operand.labels)}
+        product, sums = _multiply(a, b, kept)
+        pairs.append(_Pair(i, j, a.steps, b.steps, sums))
+        operands.append(product)
+    last = operands[0]
+    last.sum_out(set(result))
+    last.order(result)
+    return _Plan(pairs, last.steps)
 
 
-def _diagonals(x: ndarray, labels: _Labels) -> _Operand:
-    """x with one axis for every label."""
-    for label in dict.fromkeys(labels):
-        while labels.count(label) > 1:
-            i = labels.index(label)
-            j = labels.index(label, i + 1)
-            if x.shape[i] != x.shape[j]:
-                raise ValueError(
-                    f"einsum: {_name(label)} is {x.shape[i]} and {x.shape[j]} in one operand"
-                )
-            x = diagonal(x, 0, i, j)
-            labels = (*labels[:i], *labels[i + 1 : j], *labels[j + 1 :], label)
-    return x, labels
-
-
-def _broadcast(operands: list[_Operand]) -> list[_Operand]:
-    """The operands without axes of extent 1 that others have longer."""
+def _extents(operands: list[_Operand]) -> dict[int, int]:
+    """What every label is; 1 only where it is so everywhere."""
     extents: dict[int, int] = {}
-    for i, (x, labels) in enumerate(operands):
-        for extent, label in zip(x.shape, labels, strict=True):
+    for i, operand in enumerate(operands):
+        for extent, label in zip(operand.shape, operand.labels, strict=True):
             known = extents.setdefault(label, extent)
             if known == 1:
                 extents[label] = extent
             elif extent not in (1, known):
                 what = "an axis under ..." if label < 0 else _name(label)
                 raise ValueError(f"einsum: {what} is {extent} in operand {i}, {known} before")
-    result = []
-    for x, labels in operands:
-        kept = [
-            (extent, label)
-            for extent, label in zip(x.shape, labels, strict=True)
-            if extent == extents[label]
-        ]
-        if len(kept) < len(labels):
-            x = _core.reshape(x, [extent for extent, _ in kept])
-            labels = tuple(label for _, label in kept)
-        result.append((x, labels))
-    return result
+    return extents
 
 
 def _order(operands: list[_Operand], result: _Labels) -> list[tuple[int, int]]:
     """Which two operands to multiply, i < j, one after the other; the product becomes the last."""
-    if len(operands) <= 2:
-        return [(0, 1)] * (len(operands) - 1)
+    count = len(operands)
+    names = {k: i for i, k in enumerate({k for x in operands for k in x.labels})}
+    if count <= 2 or len(names) > _MAX_NAMES:
+        return [(0, max(count - k, 1)) for k in range(1, count)]
     given: list[Any] = []
-
-    names = {label: i for i, label in enumerate({k for _, each in operands for k in each})}
-    if len(names) > 52:
-        return [(0, 1)] + [(0, len(operands) - k) for k in range(2, len(operands))]
-    for x, labels in operands:
-        given += [np.broadcast_to(np.float32(0), x.shape), [names[label] for label in labels]]
+    for x in operands:
+        given += [np.broadcast_to(np.float32(0), x.shape), [names[k] for k in x.labels]]
     path: Any = np.einsum_path(*given, [names[k] for k in result], optimize="greedy")[0]
     pairs: list[tuple[int, int]] = []
-    count = len(operands)
     for step in path[1:]:
         step = sorted(step)
         while len(step) > 1:  # NumPy may name more than two at once
-            i, j = step[0], step[1]
-            pairs.append((i, j))
+            pairs.append((step[0], step[1]))
             count -= 1
-            step = [k - 2 for k in step[2:]] + [count - 1]
+            step = [*(k - 2 for k in step[2:]), count - 1]
     return pairs
 
 
-def _sum_out(operand: _Operand, kept: set[int]) -> _Operand:
-    """The operand summed over the labels that nothing else wants."""
-    x, labels = operand
-    axes = [i for i, label in enumerate(labels) if label not in kept]
-    if not axes:
-        return operand
-    if x.dtype.kind == "b":
-        x = _core.greater(_core.sum(x, axes, False, None), 0)
+def _multiply(a: _Operand, b: _Operand, kept: set[int]) -> tuple[_Operand, bool]:
+    """The product, and whether it is summed over; the steps of a and b lay them out for it."""
+    a.sum_out(kept | {*b.labels})
+    b.sum_out(kept | {*a.labels})
+    batch = [k for k in a.labels if k in b.labels and k in kept]
+    inner = [k for k in a.labels if k in b.labels and k not in kept]
+    rows = [k for k in a.labels if k not in b.labels]
+    columns = [k for k in b.labels if k not in a.labels]
+    shape = [*map(a.size, batch), *map(a.size, rows), *map(b.size, columns)]
+    product = _Operand((*batch, *rows, *columns), shape)
+    made = [math.prod(map(a.size, rows)), math.prod(map(b.size, columns))]
+    groups = [] if inner and not batch else [batch]
+    if inner:
+        a.group(*groups, rows, inner)
+        b.group(*groups, inner, columns)
     else:
-        x = _core.sum(x, axes, False, x.dtype if x.dtype.kind in "iu" else None)
-    return x, tuple(label for label in labels if label in kept)
+        a.group(*groups, rows, [])
+        b.group(*groups, [], columns)
+    if groups:
+        made.insert(0, math.prod(product.size(k) for k in batch))
+    if made != shape:
+        product.steps.append((_core.reshape, (tuple(shape),)))
+    return product, bool(inner)
 
 
-def _contract(a: _Operand, b: _Operand, kept: set[int]) -> _Operand:
-    """The product of two operands, summed over the labels that are not kept."""
-    (x, in_x), (y, in_y) = _sum_out(a, kept | {*b[1]}), _sum_out(b, kept | {*a[1]})
-    sizes = {**dict(zip(in_x, x.shape, strict=True)), **dict(zip(in_y, y.shape, strict=True))}
-    both = [label for label in in_x if label in in_y]
-    batch = [label for label in both if label in kept]
-    inner = [label for label in both if label not in kept]
-    rows = [label for label in in_x if label not in in_y]
-    columns = [label for label in in_y if label not in in_x]
-    labels = (*batch, *rows, *columns)
-    shape = [sizes[label] for label in labels]
+# ---- running ----
 
-    def laid_out(z: ndarray, named: _Labels, *groups: list[int]) -> ndarray:
-        order = [named.index(label) for group in groups for label in group]
-        extents = [math.prod(sizes[label] for label in group) for group in groups]
-        z = z if order == list(range(z.ndim)) else _core.permute(z, order)
-        return _core.reshape(z, extents)
 
-    if inner and not batch:
-        product = _core.matmul(
-            laid_out(x, in_x, rows, inner), laid_out(y, in_y, inner, columns), None
-        )
-    elif inner:
-        product = _core.matmul(
-            laid_out(x, in_x, batch, rows, inner), laid_out(y, in_y, batch, inner, columns), None
-        )
-    else:
-        product = _core.mul(
-            laid_out(x, in_x, batch, rows, []), laid_out(y, in_y, batch, [], columns)
-        )
-    return _core.reshape(product, shape), labels
+def _run(plan: _Plan, arrays: list[ndarray]) -> ndarray:
+    for i, j, left, right, sums in plan.pairs:
+        b, a = _follow(right, arrays.pop(j)), _follow(left, arrays.pop(i))
+        arrays.append(_core.matmul(a, b, None) if sums else _core.mul(a, b))
+    return _follow(plan.last, arrays[0])
+
+
+def _follow(steps: list[Any], x: ndarray) -> ndarray:
+    for step, arguments in steps:
+        x = step(x, *arguments)
+    return x
