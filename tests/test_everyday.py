@@ -97,6 +97,7 @@ CALLS = {
     "diagflat": [((M,), {}), ((I, 1), {}), ((3.0,), {}), ((V,), {"k": -2})],
     "dsplit": [((T, 2), {}), ((T, [1, 3]), {})],
     "dstack": [(((V, V),), {}), (([M, M],), {}), (([T, T],), {}), (([1.0, 2.0],), {})],
+    "fabs": [((V,), {}), ((-I,), {})],
     "fromfunction": [
         ((lambda i, j: i * 2 + j, (2, 3)), {}),
         ((lambda i: i * 2, (5,)), {"dtype": np.int64}),
@@ -139,6 +140,7 @@ CALLS = {
     "isreal": [((M,), {}), (([1, 2],), {})],
     "isrealobj": [((M,), {}), ((1j,), {})],
     "isscalar": [((2.0,), {}), (("a",), {}), ((V,), {}), (([1],), {}), ((None,), {})],
+    "modf": [((V * 1.3,), {}), ((np.array([np.inf, -np.inf, -0.0, -3.0]),), {}), ((I,), {})],
     "nan_to_num": [
         ((ODD,), {}),
         ((ODD,), {"nan": 5.0, "posinf": 7.0, "neginf": -7.0}),
@@ -165,6 +167,8 @@ CALLS = {
     ],
     "polyval": [((W, V), {}), (([3, 0, 1], V), {}), ((W, 2.0), {}), ((W, M), {})],
     "real": [((V,), {}), ((I,), {})],
+    "real_if_close": [((V,), {})],
+    "resize": [((V, 4), {}), ((M, (2, 9)), {}), ((I, [7]), {}), ((np.zeros(0), 3), {})],
     "rollaxis": [((T, a), {"start": s}) for a in (0, 1, -1) for s in (0, 1, 2, 3, -1)],
     "rot90": [
         *(((M, k), {}) for k in (-1, 0, 1, 2, 3, 4)),
@@ -192,8 +196,9 @@ CALLS = {
     ],
 }  # fmt: skip
 ALONE = {  # tested on their own below
-    "array_repr", "c_", "copyto", "errstate", "frompyfunc", "may_share_memory", "mgrid",
-    "ndenumerate", "nditer", "ogrid", "poly1d", "r_", "shares_memory", "trapz", "vectorize",
+    "array_repr", "c_", "copyto", "errstate", "fill_diagonal", "frompyfunc",
+    "may_share_memory", "mgrid", "ndenumerate", "nditer", "ogrid", "poly1d", "putmask", "r_",
+    "shares_memory", "trapz", "vectorize",
 }  # fmt: skip
 
 
@@ -266,7 +271,7 @@ def test_parameters_are_numpys(name):
         want = list(inspect.signature(getattr(np, name)).parameters.values())
     except ValueError:
         pytest.skip("this NumPy tells no signature of its C function")
-    if name in ("conj", "conjugate"):
+    if isinstance(getattr(np, name), np.ufunc):
         return  # theirs are ufuncs
     got = list(inspect.signature(getattr(mp, name)).parameters.values())
     assert [p.name for p in got] == [p.name for p in want if p.name != "like"]
@@ -283,6 +288,9 @@ GRADIENTS = {
     "gradient": lambda x: mp.gradient(x, 0.5, edge_order=2),
     "gradient of coordinates": lambda x: mp.gradient(x, [0.0, 1.0, 1.5, 3.5, 4.0, 6.0]),
     "nan_to_num": mp.nan_to_num,
+    "fabs": mp.fabs,
+    "modf": lambda x: mp.modf(x * 1.1)[0],
+    "resize": lambda x: mp.resize(x, (3, 5)),
     "polyval": lambda x: mp.polyval(x[:3], x[3:]),
     "polyder": mp.polyder,
     "polyint": mp.polyint,
@@ -533,6 +541,34 @@ def test_isclose_in_other_dtypes(dtype):
     a = np.array([1, 1.001, 300, np.inf], dtype)
     b = np.array([1.0001, 1, 301, np.inf], dtype)
     same(mp.isclose(mp.array(a), mp.array(b)), np.isclose(a.astype(float), b.astype(float)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "wrap"),
+    [
+        ((3, 3), 5.0, False),
+        ((6, 2), [1.0, 2.0], False),
+        ((6, 2), 7.0, True),
+        ((2, 5), [1.0], False),
+        ((7, 3), [1.0, 2.0, 3.0, 4.0], True),
+        ((3, 3, 3), 2.0, False),
+    ],
+)
+def test_fill_diagonal(shape, value, wrap):
+    a = np.zeros(shape)
+    for x in (mp.array(a), mp.array(a.T.copy()).T):
+        b = a.copy()
+        np.fill_diagonal(b, value, wrap)
+        mp.fill_diagonal(x, value, wrap)
+        same(x, b)
+
+
+def test_putmask():
+    for values in ([10, 20], 5, [1, 2, 3, 4, 5, 6, 7]):
+        x, a = mp.array(I), I.copy()
+        mp.putmask(x, x > 2, values)
+        np.putmask(a, a > 2, values)
+        same(x, a)
 
 
 def test_copyto():
