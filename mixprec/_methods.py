@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core
+from . import _core, _layout
 from . import functional as F
 from ._core import ndarray
 from ._device import move, target
 from ._dtypes import bfloat16, float16, float32, float64, int32, int64
+from ._short import short
 from ._typing import ArrayLike
 from .functional.shape import listed, view
 
@@ -28,11 +29,15 @@ _FUNCTIONS = (
 )
 
 
-def reshape(self: ndarray, *shape: Any) -> ndarray:
+@short("ndarray.reshape")
+def reshape(
+    self: ndarray, *shape: Any, order: str | None = "C", copy: bool | None = None
+) -> ndarray:
     """The array in another shape, given as integers or as one sequence. See `mp.reshape`."""
-    return _core.reshape(self, listed(shape))
+    return F.reshape(self, listed(shape), order, copy=copy)
 
 
+@short("ndarray.transpose")
 def transpose(self: ndarray, *axes: Any) -> ndarray:
     """The array with its axes in another order, reversed if none is given. See `mp.transpose`."""
     if not axes or axes == (None,):
@@ -211,6 +216,7 @@ _METHODS = {
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in (conj, fill, partition, put, sort, tobytes, tofile)},
+    **{f.__name__: f for f in _layout.METHODS},
     "bfloat16": _bfloat16,
     "conjugate": conj,
     "clone": F.copy,
@@ -218,5 +224,5 @@ _METHODS = {
     "int": _int,
 }
 
-for _name, _method in _METHODS.items():
+for _name, _method in (*_METHODS.items(), *_layout.PROPERTIES.items()):
     setattr(ndarray, _name, _method)

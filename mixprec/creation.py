@@ -16,6 +16,7 @@ from ._core import ndarray
 from ._device import move
 from ._dtypes import check_dtype, float64, int64, is_floating, to_dtype
 from ._promotion import result_type
+from ._short import short
 from ._typing import ArrayLike, DTypeLike, Shape
 
 __all__ = [
@@ -41,6 +42,7 @@ EXACT = 2**53  # integers up to here are exact as the doubles that the kernels a
 # ---- from values ----
 
 
+@short("array")
 def array(
     obj: ArrayLike,
     dtype: DTypeLike = None,
@@ -104,6 +106,7 @@ def array(
     return result.requires_grad_() if requires_grad else result
 
 
+@short("asarray")
 def asarray(
     obj: ArrayLike,
     dtype: DTypeLike = None,
@@ -330,6 +333,7 @@ def _is_shareable(a: np.ndarray[Any, Any]) -> bool:
 # ---- from nothing ----
 
 
+@short("zeros")
 def zeros(
     shape: Shape,
     dtype: DTypeLike = None,
@@ -368,6 +372,7 @@ def zeros(
     return _filled("zeros", shape, 0, dtype, device, requires_grad)
 
 
+@short("ones")
 def ones(
     shape: Shape,
     dtype: DTypeLike = None,
@@ -387,6 +392,7 @@ def ones(
     return _filled("ones", shape, 1, dtype, device, requires_grad)
 
 
+@short("full")
 def full(
     shape: Shape,
     fill_value: ArrayLike,
@@ -438,6 +444,7 @@ def full(
     return result.requires_grad_() if requires_grad else result
 
 
+@short("empty")
 def empty(
     shape: Shape,
     dtype: DTypeLike = None,

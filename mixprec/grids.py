@@ -11,12 +11,14 @@ import numpy as np
 from . import _core
 from ._core import ndarray
 from ._dtypes import int64, to_dtype
+from ._short import short
 from ._typing import ArrayLike, DTypeLike
 from .creation import EXACT, array, asarray, check_order, named
 
 __all__ = ["arange", "eye", "linspace", "meshgrid"]
 
 
+@short("arange")
 def arange(
     start: Any,
     stop: Any = None,

@@ -178,11 +178,7 @@ static PyObject *get_device(PyObject *self, void *unused) {
 
 static PyObject *get_transposed(PyObject *self, void *unused) {
     (void)unused;
-    mp_attrs attrs = mp_attrs_new();
-    attrs.n_ints = MP_ALL;
-    mp_array *y = NULL;
-    mp_status status = mp_op1(MP_OP_permute, of(self), &attrs, &y);
-    return mp_py_result(status, y);
+    return mp_py_transposed(of(self));
 }
 
 static PyObject *get_matrix_transposed(PyObject *self, void *unused) {

@@ -225,11 +225,14 @@ static PyObject *call_row(PyObject *self, PyObject *const *args, Py_ssize_t n_ar
                          : run(op, args, n, args + n, NULL);
 }
 
-/* The number of a row by its name; -1 with an exception. */
-static int find_row(PyObject *name) {
+PyObject *mp_py_run_row(mp_op op, PyObject *const *inputs) {
+    return run(op, inputs, mp_op_rows[op].n_in, NULL, NULL);
+}
+
+int mp_py_find_row(const char *op, PyObject *name) {
     PyObject *number = PyDict_GetItemWithError(mp_py->op_index, name);
     if (number) return (int)PyLong_AsLong(number);
-    if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "call_into: there is no row %R", name);
+    if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "%s: there is no row %R", op, name);
     return -1;
 }
 
@@ -249,7 +252,7 @@ static PyObject *call_into(PyObject *module, PyObject *const *args, Py_ssize_t n
         PyErr_SetString(PyExc_TypeError, "call_into: a name, an array and two tuples are wanted");
         return NULL;
     }
-    int op = find_row(args[0]);
+    int op = mp_py_find_row("call_into", args[0]);
     if (op < 0 || mp_py_want_array("call_into", "dst", args[1], &unused) < 0) return NULL;
     const mp_op_row *row = &mp_op_rows[op];
     Py_ssize_t n_in = PyTuple_GET_SIZE(args[2]), n_attrs = PyTuple_GET_SIZE(args[3]);

@@ -346,6 +346,8 @@ int mp_py_number(const char *op, PyObject *object, const mp_py_partner *partner,
 
 /* Lists, as NumPy reads them; Python's floats in them have the default dtype. */
 static int from_sequence(const char *op, PyObject *object, mp_array **out) {
+    int found = mp_py_from_sequence(op, object, MP_NO_DTYPE, out);
+    if (found) return found < 0 ? -1 : 0;
     PyArrayObject *a =
         (PyArrayObject *)PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_DEFAULT, NULL);
     if (!a) return mp_py_error_name(op);

@@ -143,7 +143,8 @@ static int add_functions(PyObject *module) {
                                   mp_py_optim_functions,
                                   mp_py_info_functions,
                                   mp_py_cuda_functions,
-                                  mp_py_protocol_functions};
+                                  mp_py_protocol_functions,
+                                  mp_py_layout_functions};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (PyModule_AddFunctions(module, lists[i]) < 0) return -1;
     return 0;
@@ -161,7 +162,8 @@ static int exec(PyObject *module) {
     if (mp_py_error_init(module) < 0 || mp_py_check(mp_core_init()) < 0 ||
         find_cuda_path(module) < 0 || mp_py_numpy_init(module) < 0 ||
         mp_py_array_init(module) < 0 || mp_py_scalar_init() < 0 || mp_py_hooks_init(module) < 0 ||
-        mp_py_rows_init(module) < 0 || add_functions(module) < 0) {
+        mp_py_rows_init(module) < 0 || mp_py_function_init(module) < 0 ||
+        add_functions(module) < 0) {
         mp_py = NULL;
         return -1;
     }

@@ -71,7 +71,7 @@ static PyObject *in_place(mp_op op, PyObject *self, PyObject *object) {
                                 : mp_py_write_binary(op, self, object);
 }
 
-static PyObject *unary(mp_op op, PyObject *self) {
+PyObject *mp_py_unary(mp_op op, PyObject *self) {
     mp_array *y = NULL;
     mp_status status = mp_op1(op, mp_py_array_of(self), NULL, &y);
     return mp_py_value_result(status, y);
@@ -121,14 +121,14 @@ static PyObject *divide_in_place(PyObject *a, PyObject *b) { return in_place(MP_
 
 static PyObject *negative(PyObject *a) {
     PyObject *y = mp_py_direct_negative(a);
-    return y ? y : unary(MP_OP_neg, a);
+    return y ? y : mp_py_unary(MP_OP_neg, a);
 }
 static PyObject *absolute(PyObject *a) {
     PyObject *y = mp_py_direct_absolute(a);
-    return y ? y : unary(MP_OP_abs, a);
+    return y ? y : mp_py_unary(MP_OP_abs, a);
 }
-static PyObject *invert(PyObject *a) { return unary(MP_OP_bitwise_invert, a); }
-static PyObject *positive(PyObject *a) { return unary(MP_OP_copy, a); }
+static PyObject *invert(PyObject *a) { return mp_py_unary(MP_OP_bitwise_invert, a); }
+static PyObject *positive(PyObject *a) { return mp_py_unary(MP_OP_copy, a); }
 
 static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
     if (modulus != Py_None) return Py_NewRef(Py_NotImplemented);

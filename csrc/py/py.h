@@ -149,6 +149,13 @@ int mp_py_input(const char *op, const char *name, PyObject *object, const mp_py_
 /* An ndarray argument, borrowed; a TypeError if it is anything else. */
 int mp_py_want_array(const char *op, const char *name, PyObject *object, mp_array **out);
 
+/* ---- sequence.c ---- */
+
+/* A list or tuple of Python numbers or arrays, on the arrays' device or the CPU: 1 and a new
+ * reference, 0 without an exception where NumPy has to read it, or -1. MP_NO_DTYPE: the dtype is
+ * that of the values. */
+int mp_py_from_sequence(const char *op, PyObject *object, mp_dtype dtype, mp_array **out);
+
 /* ---- numpy.c ---- */
 
 enum { MP_PY_COPY_NEVER = 0, MP_PY_COPY_ALWAYS = 1, MP_PY_COPY_IF_NEEDED = -1 };
@@ -174,6 +181,8 @@ PyObject *mp_py_direct_absolute(PyObject *object);
 int mp_py_scalar_init(void);
 
 extern PyType_Slot mp_py_number_slots[]; /* number.c */
+PyObject *mp_py_unary(mp_op op, PyObject *self);
+/* NotImplemented where the operand beside the array is none of ours. */
 PyObject *mp_py_binary(mp_op op, PyObject *left, PyObject *right);
 /* self op= object, also where self is a value. */
 PyObject *mp_py_write_binary(mp_op op, PyObject *self, PyObject *object);
@@ -208,13 +217,43 @@ PyObject *mp_py_method_retain_grad(PyObject *self, PyObject *unused);
 PyObject *mp_py_get_grad(PyObject *self, void *unused);
 int mp_py_set_grad(PyObject *self, PyObject *value, void *unused);
 
+/* ---- function.c, short.c, create.c: functions whose plain calls stay in C ---- */
+
+/* A short way: the result, or NULL: without an exception the function behind is called. */
+typedef PyObject *(*mp_py_short)(PyObject *const *args, Py_ssize_t n, PyObject *names);
+mp_py_short mp_py_find_short(const char *name); /* NULL: there is none */
+PyObject *mp_py_short_zeros(PyObject *const *args, Py_ssize_t n, PyObject *names);
+PyObject *mp_py_short_ones(PyObject *const *args, Py_ssize_t n, PyObject *names);
+PyObject *mp_py_short_empty(PyObject *const *args, Py_ssize_t n, PyObject *names);
+PyObject *mp_py_short_full(PyObject *const *args, Py_ssize_t n, PyObject *names);
+PyObject *mp_py_short_arange(PyObject *const *args, Py_ssize_t n, PyObject *names);
+PyObject *mp_py_short_array(PyObject *const *args, Py_ssize_t n, PyObject *names);
+PyObject *mp_py_short_asarray(PyObject *const *args, Py_ssize_t n, PyObject *names);
+/* At most MP_MAX_DIMS ints: `items`, or those of the tuple or list that is the only one of them. */
+bool mp_py_short_ints(PyObject *const *items, Py_ssize_t n, int64_t *out, int *count);
+/* Views with the axes in another order: order[i] is the axis of x that is axis i. */
+PyObject *mp_py_permuted(mp_array *x, const int64_t *order);
+PyObject *mp_py_transposed(mp_array *x);
+/* Whether an op on `a` would have nothing to do but its work: nothing to record or to settle, and
+ * no autocast. */
+static inline bool mp_py_is_plain(const mp_array *a) {
+    return !a->edge.node && !a->edge.leaf && !a->storage->pending &&
+           (!a->base || a->base_writes == a->base->writes) && !mp_autocast_current();
+}
+int mp_py_function_init(PyObject *module);
+
 /* ---- functions of the module ---- */
+
+/* A row on as many inputs as it has; it has no attributes. */
+PyObject *mp_py_run_row(mp_op op, PyObject *const *inputs);
+/* The number of a row by its name; -1 with an exception in the name of `op`. */
+int mp_py_find_row(const char *op, PyObject *name);
 
 int mp_py_rows_init(PyObject *module); /* call.c */
 int mp_py_hooks_init(PyObject *module);
 extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
     mp_py_node_functions[], mp_py_amp_functions[], mp_py_optim_functions[], mp_py_info_functions[],
-    mp_py_cuda_functions[], mp_py_protocol_functions[];
+    mp_py_cuda_functions[], mp_py_protocol_functions[], mp_py_layout_functions[];
 
 #define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
 

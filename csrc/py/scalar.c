@@ -141,14 +141,8 @@ static const comparison comparisons[MP_OP_COUNT] = {
 
 /* ---- operands ---- */
 
-/* Whether an op would do nothing with the array but read it: no gradient, nothing pending. */
-static bool is_plain(const mp_array *a) {
-    return a->storage->device == MP_CPU && !a->edge.node && !a->edge.leaf && !a->weak &&
-           !a->storage->pending && (!a->base || a->base_writes == a->base->writes);
-}
-
 static bool read_array(const mp_array *a, operand *out) {
-    if (a->ndim || !is_plain(a)) return false;
+    if (a->ndim || a->weak || mp_array_device(a) != MP_CPU || !mp_py_is_plain(a)) return false;
     const void *at = mp_data(a);
     float real;
     out->dtype = (mp_dtype)a->dtype;
@@ -193,7 +187,7 @@ static void round_weak(operand *weak, const operand *strong) {
 
 /* Both operands, one of them an array at least, and the dtype that they promote to. */
 static bool read_pair(PyObject *left, PyObject *right, operand *a, operand *b, mp_dtype *common) {
-    if (!read_operand(left, a) || !read_operand(right, b) || mp_autocast_current()) return false;
+    if (!read_operand(left, a) || !read_operand(right, b)) return false;
     if (!a->weak && !b->weak) {
         *common = a->dtype;
         if (a->dtype == MP_BOOL || b->dtype == MP_BOOL) return a->dtype == b->dtype;
@@ -272,7 +266,7 @@ PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right) {
 
 /* One operand, an array; bools are left to the op. */
 static bool read_one(PyObject *object, operand *a) {
-    return read_operand(object, a) && !a->weak && a->dtype != MP_BOOL && !mp_autocast_current();
+    return read_operand(object, a) && !a->weak && a->dtype != MP_BOOL;
 }
 
 PyObject *mp_py_direct_negative(PyObject *object) {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .. import _core
 from .._core import ndarray
 from .._dtypes import is_floating
+from .._short import short
 from .._typing import ArrayLike, Axis, DTypeLike
 from ..creation import asarray
 from ._axis import one_of
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 
+@short("sum")
 def sum(
     x: ArrayLike,
     axis: Axis = None,
@@ -69,6 +71,7 @@ def sum(
     return _core.sum(x, axis, keepdims or keepdim, dtype)
 
 
+@short("mean")
 def mean(
     x: ArrayLike,
     axis: Axis = None,
@@ -181,6 +184,7 @@ def std(
     return deviation.astype(x.dtype) if narrow else deviation
 
 
+@short("max")
 def max(
     x: ArrayLike,
     axis: Axis = None,
@@ -221,6 +225,7 @@ def max(
     return _core.max(x, axis, keepdims or keepdim)
 
 
+@short("min")
 def min(
     x: ArrayLike,
     axis: Axis = None,
@@ -241,6 +246,7 @@ def min(
     return _core.min(x, axis, keepdims or keepdim)
 
 
+@short("argmax")
 def argmax(
     x: ArrayLike,
     axis: int | None = None,
@@ -280,6 +286,7 @@ def argmax(
     return _core.argmax(x, axis, keepdims or keepdim)
 
 
+@short("argmin")
 def argmin(
     x: ArrayLike,
     axis: int | None = None,

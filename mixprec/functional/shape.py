@@ -7,9 +7,13 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import _core
 from .._core import ndarray
-from .._typing import ArrayLike, Axis, Shape
+from .._dtypes import to_dtype
+from .._short import short
+from .._typing import ArrayLike, Axis, DTypeLike, Shape
 from ..creation import asarray
 from ._axis import normal, one_of, several
 
@@ -33,6 +37,7 @@ __all__ = [
 ]
 
 
+@short("reshape")
 def reshape(
     x: ArrayLike, /, shape: Shape, order: str | None = "C", *, copy: bool | None = None
 ) -> ndarray:
@@ -83,20 +88,23 @@ def reshape(
     return y
 
 
-def view(x: ndarray, *shape: Any) -> ndarray:
-    """x in another shape, over the same memory.
+def view(x: ndarray, *shape: Any, dtype: DTypeLike = None) -> ndarray:
+    """x in another shape or another dtype, over the same memory.
 
     Parameters
     ----------
     x : ndarray
         The array.
-    *shape : int or sequence of int
-        The new shape; one extent may be -1.
+    *shape : int or sequence of int, or a dtype
+        The new shape; one extent may be -1. A dtype, which can be given by name too, leaves the
+        bytes as they are: they are read as its elements, which NumPy and PyTorch mean by it.
+    dtype : dtype, optional
+        The dtype by name.
 
     Returns
     -------
     ndarray
-        A view of x.
+        A view of x, in another dtype outside of any graph.
 
     Raises
     ------
@@ -107,7 +115,15 @@ def view(x: ndarray, *shape: Any) -> ndarray:
     --------
     >>> mp.arange(6).view(2, 3).shape
     (2, 3)
+    >>> mp.ones(2).view(mp.int32).tolist()
+    [1065353216, 1065353216]
     """
+    if dtype is None and len(shape) == 1 and isinstance(shape[0], (str, type, np.dtype)):
+        dtype = shape[0]
+    if dtype is not None:
+        return _core.reinterpret(x, to_dtype("view", dtype))
+    if not shape:
+        return _core.reshape(x, x.shape)
     y = _core.reshape(x, listed(shape))
     if y.size and y.data_ptr() != x.data_ptr():
         raise ValueError(
@@ -117,6 +133,7 @@ def view(x: ndarray, *shape: Any) -> ndarray:
     return y
 
 
+@short("ravel")
 def ravel(x: ArrayLike) -> ndarray:
     """x in one dimension: a view where its strides allow it, else a copy.
 
@@ -129,6 +146,7 @@ def ravel(x: ArrayLike) -> ndarray:
     return _core.reshape(x, (x.size,))
 
 
+@short("flatten")
 def flatten(x: ArrayLike, start_dim: int = 0, end_dim: int = -1) -> ndarray:
     """A copy of x with all its dimensions, or those of a range, made one.
 
@@ -166,6 +184,7 @@ def flat_view(x: ndarray, start: int, end: int) -> ndarray:
     return _core.reshape(x, (*shape[:start], flat, *shape[end + 1 :]))
 
 
+@short("transpose")
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> ndarray:
     """x with its axes in another order. Also spelled `permute`.
 
@@ -220,6 +239,7 @@ def matrix_transpose(x: ArrayLike, /) -> ndarray:
     return y.mT
 
 
+@short("swapaxes")
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ndarray:
     """A view of x with two axes exchanged.
 
@@ -444,6 +464,7 @@ def broadcast_arrays(*arrays: ArrayLike, subok: bool = False) -> tuple[ndarray, 
     return tuple(x if x.shape == shape else _core.expand(x, shape) for x in given)
 
 
+@short("copy")
 def copy(x: ArrayLike) -> ndarray:
     """A copy of x, with its place in the graph.
 
