@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import ml_dtypes
 import numpy as np
 
+from refs_math import MATH
+
 SIZES = (0, 1, 31, 33, 1025)
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 FLOAT8 = ("float8_e4m3fn", "float8_e5m2")
@@ -526,6 +528,7 @@ REFS = {
     "greater": binary(np.greater),
     "greater_equal": binary(np.greater_equal),
     "where": lambda i, a: np.where(i[0], i[1], i[2]),
+    **MATH,
     "neg": unary(np.negative),
     "abs": unary(np.abs),
     "sign": unary(np.sign),

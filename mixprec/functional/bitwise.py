@@ -37,8 +37,8 @@ def bitwise_and(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.bitwise_and(mp.array([6, 7]), 3)
-    array([2, 3])
+    >>> mp.bitwise_and(mp.array([6, 7]), 3).tolist()
+    [2, 3]
     """
     return _core.bitwise_and(x1, x2)
 
@@ -59,8 +59,8 @@ def bitwise_or(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.bitwise_or(mp.array([6, 8]), 3)
-    array([ 7, 11])
+    >>> mp.bitwise_or(mp.array([6, 8]), 3).tolist()
+    [7, 11]
     """
     return _core.bitwise_or(x1, x2)
 
@@ -81,8 +81,8 @@ def bitwise_xor(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.bitwise_xor(mp.array([6, 7]), 3)
-    array([5, 4])
+    >>> mp.bitwise_xor(mp.array([6, 7]), 3).tolist()
+    [5, 4]
     """
     return _core.bitwise_xor(x1, x2)
 
@@ -103,8 +103,8 @@ def bitwise_invert(x: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.bitwise_invert(mp.array([0, 5]))
-    array([-1, -6])
+    >>> mp.bitwise_invert(mp.array([0, 5])).tolist()
+    [-1, -6]
     """
     return _core.bitwise_invert(x)
 
@@ -125,8 +125,8 @@ def bitwise_left_shift(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.bitwise_left_shift(mp.array([1, 3]), 2)
-    array([ 4, 12])
+    >>> mp.bitwise_left_shift(mp.array([1, 3]), 2).tolist()
+    [4, 12]
     """
     return _core.bitwise_left_shift(x1, x2)
 
@@ -148,8 +148,8 @@ def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.bitwise_right_shift(mp.array([8, -8]), 2)
-    array([ 2, -2])
+    >>> mp.bitwise_right_shift(mp.array([8, -8]), 2).tolist()
+    [2, -2]
     """
     return _core.bitwise_right_shift(x1, x2)
 

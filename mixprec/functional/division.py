@@ -37,8 +37,8 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.floor_divide(mp.array([7, -7]), 2)
-    array([ 3, -4])
+    >>> mp.floor_divide(mp.array([7, -7]), 2).tolist()
+    [3, -4]
     """
     return _core.floor_divide(x1, x2)
 
@@ -63,8 +63,8 @@ def remainder(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.remainder(mp.array([7, -7]), 3)
-    array([1, 2])
+    >>> mp.remainder(mp.array([7, -7]), 3).tolist()
+    [1, 2]
     """
     return _core.remainder(x1, x2)
 
@@ -89,8 +89,8 @@ def fmod(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.fmod(mp.array([7, -7]), 3)
-    array([ 1, -1])
+    >>> mp.fmod(mp.array([7, -7]), 3).tolist()
+    [1, -1]
     """
     return _core.fmod(x1, x2)
 
@@ -110,8 +110,9 @@ def divmod(x1: ArrayLike, x2: ArrayLike) -> tuple[ndarray, ndarray]:
 
     Examples
     --------
-    >>> mp.divmod(mp.array([7, -7]), 3)
-    (array([ 2, -3]), array([1, 2]))
+    >>> quotient, rest = mp.divmod(mp.array([7, -7]), 3)
+    >>> quotient.tolist(), rest.tolist()
+    ([2, -3], [1, 2])
     """
     return _core.floor_divide(x1, x2), _core.remainder(x1, x2)
 

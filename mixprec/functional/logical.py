@@ -35,7 +35,7 @@ def isnan(x: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.isnan(mp.array([1.0, math.nan])).tolist()
+    >>> mp.isnan(mp.array([1.0, float("nan")])).tolist()
     [False, True]
     """
     return _core.isnan(x)
@@ -57,7 +57,7 @@ def isinf(x: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.isinf(mp.array([1.0, -math.inf])).tolist()
+    >>> mp.isinf(mp.array([1.0, float("-inf")])).tolist()
     [False, True]
     """
     return _core.isinf(x)
@@ -79,7 +79,7 @@ def isfinite(x: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.isfinite(mp.array([1.0, math.inf, math.nan])).tolist()
+    >>> mp.isfinite(mp.array([1.0, float("inf"), float("nan")])).tolist()
     [True, False, False]
     """
     return _core.isfinite(x)

@@ -234,7 +234,7 @@ def fmax(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.fmax(mp.array([1.0, math.nan]), 3.0)
+    >>> mp.fmax(mp.array([1.0, float("nan")]), 3.0)
     array([3., 3.])
     """
     return _core.fmax(x1, x2)
@@ -256,7 +256,7 @@ def fmin(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
     Examples
     --------
-    >>> mp.fmin(mp.array([1.0, math.nan]), 3.0)
+    >>> mp.fmin(mp.array([1.0, float("nan")]), 3.0)
     array([1., 3.])
     """
     return _core.fmin(x1, x2)
