@@ -25,9 +25,11 @@ NAMES = [name for name in ROWS if name not in STATISTICAL]
 BOOL_ROWS = words("equal not_equal less less_equal greater greater_equal")
 # Rows that also take integers, and those that any dtype passes through unchanged.
 INTEGER_ROWS = words(
-    "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin"
+    "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin index_add"
 )
-MOVING_ROWS = words("copy reshape permute expand slice as_strided concatenate pad take")
+MOVING_ROWS = words(
+    "copy reshape permute expand slice as_strided concatenate pad take index index_put"
+)
 
 
 def seeded(name, n):
@@ -48,7 +50,7 @@ def result_dtype(name, dtype, attrs):
         return dtype_of(attrs["dtype"])
     if name in BOOL_ROWS:
         return np.dtype(bool)
-    if name in ("argmax", "argmin"):
+    if name in ("argmax", "argmin", "nonzero"):
         return np.dtype(np.int64)
     if name == "scale":
         return np.dtype(np.float64 if dtype == np.float64 else np.float32)

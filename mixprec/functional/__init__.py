@@ -4,9 +4,23 @@ They mean what NumPy means; PyTorch's spellings are there where they collide wit
 bodies are calls of the core, and of a few rows in turn where there is no row of that name.
 """
 
-from . import activation, comparison, joining, pointwise, product, reduce, shape
+from . import (
+    activation,
+    comparison,
+    editing,
+    indexing,
+    indices,
+    joining,
+    pointwise,
+    product,
+    reduce,
+    shape,
+)
 from .activation import *
 from .comparison import *
+from .editing import *
+from .indexing import *
+from .indices import *
 from .joining import *
 from .pointwise import *
 from .product import *
@@ -16,6 +30,9 @@ from .shape import *
 __all__ = []
 __all__ += activation.__all__
 __all__ += comparison.__all__
+__all__ += editing.__all__
+__all__ += indexing.__all__
+__all__ += indices.__all__
 __all__ += joining.__all__
 __all__ += pointwise.__all__
 __all__ += product.__all__

@@ -1,4 +1,4 @@
-"""Arrays joined, cut and padded, and elements picked by index."""
+"""Arrays joined, cut and padded."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike
 from ..creation import asarray
-from ._axis import normal, one_of
+from ._axis import normal
 from .shape import expand_dims, ravel
 
 __all__ = [
     "cat",
     "concatenate",
-    "index_select",
     "pad",
     "split",
     "stack",
-    "take",
 ]
 
 # ---- joining and cutting ----
@@ -196,58 +194,3 @@ def pad(
     if pairs.dtype.kind not in "iu":
         raise TypeError(f"pad: pad_width is {pad_width!r}, must be integers")
     return _core.pad(x, pairs.reshape(-1).tolist(), constant_values)
-
-
-# ---- picking ----
-
-
-def take(
-    x: ArrayLike, indices: ArrayLike, axis: int | None = None, *, dim: int | None = None
-) -> ndarray:
-    """Elements, or slices, at the given indices.
-
-    Parameters
-    ----------
-    x : array_like
-        Where to take from.
-    indices : array_like of int
-        Which ones; negative ones count from the end.
-    axis : int, optional
-        The axis that is indexed; None takes from the flattened array. Also spelled `dim`.
-
-    Returns
-    -------
-    ndarray
-        x's shape with `axis` replaced by the shape of the indices.
-
-    Raises
-    ------
-    IndexError
-        If an index is out of range.
-
-    Notes
-    -----
-    The gradients of elements that are taken several times are summed.
-
-    Examples
-    --------
-    >>> x = mp.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    >>> mp.take(x, [2, 0], axis=0).tolist()
-    [[5.0, 6.0], [1.0, 2.0]]
-    """
-    if dim is not None:
-        axis = one_of("take", axis, dim)
-    if axis is None:
-        return _core.take(ravel(x), indices, 0)
-    return _core.take(x, indices, axis)
-
-
-def index_select(x: ArrayLike, dim: int, index: ArrayLike) -> ndarray:
-    """`take` along an axis, as PyTorch spells it.
-
-    Examples
-    --------
-    >>> mp.index_select(mp.array([[1.0, 2.0]]), 1, mp.array([1, 1])).tolist()
-    [[2.0, 2.0]]
-    """
-    return _core.take(x, index, dim)
