@@ -78,9 +78,11 @@ COLD = {
     "spacing": "The distance to the next number of the dtype.",
     # indices
     "broadcast": "An object that goes through arrays as if they were broadcast.",
-    "diag_indices": "The indices of the diagonal of an array with equal extents.",
     "diag_indices_from": "The indices of the diagonal of an array.",
+    "einsum_path": "The order of products in which `einsum` is cheapest, and a text about it.",
     "mask_indices": "The indices that a function such as `triu` keeps in a square matrix.",
+    "tril_indices_from": "The indices of a matrix at and below a diagonal.",
+    "triu_indices_from": "The indices of a matrix at and above a diagonal.",
     # text and files
     "array2string": "The text of an array, as asked for.",
     "array_str": "The text of an array's elements.",
@@ -195,6 +197,7 @@ def _floating(given: list[Any]) -> np.dtype[Any]:
 def _wrapped(op: str, result: Any, dtype: Any, ours: bool, made: list[ndarray]) -> Any:
     """`result` with arrays of ours, in `dtype` where floating; the floating ones join `made`."""
     if isinstance(result, (np.ndarray, np.generic)):
+        number = isinstance(result, np.generic)
         kind = result.dtype.kind
         if kind == "c":
             raise TypeError(f"{op}: the result is complex; complex dtypes are left out")
@@ -205,6 +208,7 @@ def _wrapped(op: str, result: Any, dtype: Any, ours: bool, made: list[ndarray]) 
         shared = isinstance(result, np.ndarray) and not result.flags.writeable
         # without an array of ours, where it goes is the default device's matter
         y = _core.from_numpy(result, shared or None) if ours else array(result, copy=shared or None)
+        y = _core.as_value(y) if number else y
         if y.dtype in FLOATING:
             made.append(y)
         return y

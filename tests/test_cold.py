@@ -24,8 +24,8 @@ CALLS = {
     "bincount": [((I,), {}), ((I, A), {}), ((I,), {"weights": A, "minlength": 9})],
     "bitwise_count": [((I,), {}), ((-I,), {})],
     "blackman": [((5,), {})],
-    "diag_indices": [((3,), {}), ((2, 3), {})],
     "diag_indices_from": [((M[:, :2],), {})],
+    "einsum_path": [(("ij,jk,kl", M, M.T, M), {"optimize": "optimal"})],
     "format_float_positional": [((A[0],), {}), ((A[4],), {"precision": 3, "trim": "-"})],
     "format_float_scientific": [((A[0],), {}), ((A[4],), {"precision": 3})],
     "frombuffer": [((A.tobytes(),), {}), ((I.tobytes(), np.int64), {"count": 3, "offset": 8})],
@@ -69,7 +69,9 @@ CALLS = {
     "polysub": [((A[:2], A[:3]), {})],
     "roots": [(([1.0, -3.0, 2.0],), {}), ((np.array([1.0, -6.0, 11.0, -6.0]),), {})],
     "tri": [((3,), {}), ((2, 4, 1), {"dtype": np.int64})],
+    "tril_indices_from": [((M,), {}), ((M, -1), {})],
     "trim_zeros": [((np.array([0, 1, 0, 2, 0]),), {}), ((np.array([0.0, 1.0]), "f"), {})],
+    "triu_indices_from": [((M,), {}), ((M, 1), {})],
     "unpackbits": [((B,), {}), ((B,), {"axis": 1, "count": 3, "bitorder": "little"})],
     "unwrap": [((A * 3,), {}), ((M * 4,), {"axis": 0})],
     "vander": [((A[:3],), {}), ((A[:3], 2), {"increasing": True})],
@@ -230,6 +232,9 @@ def test_results_of_all_kinds():
     assert mask.dtype == bool
     assert number.dtype == mp.float32
     assert (number.shape, whole.shape) == ((), ())
+    before = number
+    number += 1
+    assert before.item() == 2
     assert whole.dtype == mp.int64
     assert (text, none) == ("text", None)
 
@@ -284,6 +289,9 @@ def test_no_gradient():
     assert y.grad_fn == "interp"
     with pytest.raises(NotImplementedError, match=r"^interp: it has no gradient"):
         y.sum().backward()
+    number = mp.interp(x[0], [0, 1], [0, 1])
+    with pytest.raises(NotImplementedError, match=r"^interp: it has no gradient"):
+        number.backward()
     counts, edges = mp.histogram(x)
     assert not counts.requires_grad
     assert edges.requires_grad

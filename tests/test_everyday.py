@@ -57,6 +57,10 @@ CALLS = {
         ((V, 8), {}),
         ((T, 2, -1), {}),
     ],
+    "asanyarray": [((M,), {}), (([1, 2],), {})],
+    "asarray_chkfinite": [((M,), {}), ((I,), {"dtype": np.float64})],
+    "ascontiguousarray": [((M.T,), {}), ((2.0,), {}), ((I,), {"dtype": np.float64})],
+    "asfortranarray": [((M,), {}), ((T.T,), {})],
     "block": [
         (([[M, M], [M[:2], M[:2] + 1]],), {}),
         (([V, W, 1.0],), {}),
@@ -168,7 +172,6 @@ CALLS = {
     "polyval": [((W, V), {}), (([3, 0, 1], V), {}), ((W, 2.0), {}), ((W, M), {})],
     "real": [((V,), {}), ((I,), {})],
     "real_if_close": [((V,), {})],
-    "resize": [((V, 4), {}), ((M, (2, 9)), {}), ((I, [7]), {}), ((np.zeros(0), 3), {})],
     "rollaxis": [((T, a), {"start": s}) for a in (0, 1, -1) for s in (0, 1, 2, 3, -1)],
     "rot90": [
         *(((M, k), {}) for k in (-1, 0, 1, 2, 3, 4)),
@@ -196,8 +199,8 @@ CALLS = {
     ],
 }  # fmt: skip
 ALONE = {  # tested on their own below
-    "array_repr", "c_", "copyto", "errstate", "fill_diagonal", "frompyfunc",
-    "may_share_memory", "mgrid", "ndenumerate", "nditer", "ogrid", "poly1d", "putmask", "r_",
+    "array_repr", "c_", "errstate", "frompyfunc",
+    "may_share_memory", "mgrid", "ndenumerate", "nditer", "ogrid", "poly1d", "r_",
     "shares_memory", "trapz", "vectorize",
 }  # fmt: skip
 
@@ -265,7 +268,7 @@ def test_names():
         assert getattr(mp, name) is getattr(mp, name)
 
 
-@pytest.mark.parametrize("name", sorted(set(CALLS)))
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"asanyarray"}))
 def test_parameters_are_numpys(name):
     try:
         want = list(inspect.signature(getattr(np, name)).parameters.values())
@@ -290,7 +293,6 @@ GRADIENTS = {
     "nan_to_num": mp.nan_to_num,
     "fabs": mp.fabs,
     "modf": lambda x: mp.modf(x * 1.1)[0],
-    "resize": lambda x: mp.resize(x, (3, 5)),
     "polyval": lambda x: mp.polyval(x[:3], x[3:]),
     "polyder": mp.polyder,
     "polyint": mp.polyint,
@@ -348,6 +350,7 @@ def test_convolution_by_windows():
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
+        (lambda: mp.asarray_chkfinite(ODD), ValueError, "asarray_chkfinite: the array has NaN"),
         (lambda: mp.vstack([]), ValueError, "vstack: no arrays"),
         (lambda: mp.vstack([V, W]), ValueError, r"vstack: array 0 has shape \(1, 6\), array 1"),
         (lambda: mp.hstack([M, T]), ValueError, r"hstack: array 0 has shape \(3, 4\), array 1 has"),
@@ -378,7 +381,6 @@ def test_convolution_by_windows():
             ValueError,
             "apply_along_axis: shape",
         ),
-        (lambda: mp.copyto(mp.zeros(2, dtype=int), V[:2]), TypeError, "copyto: float64 to int64"),
         (
             lambda: stride_tricks.sliding_window_view(V, 9),
             ValueError,
@@ -543,46 +545,11 @@ def test_isclose_in_other_dtypes(dtype):
     same(mp.isclose(mp.array(a), mp.array(b)), np.isclose(a.astype(float), b.astype(float)))
 
 
-@pytest.mark.parametrize(
-    ("shape", "value", "wrap"),
-    [
-        ((3, 3), 5.0, False),
-        ((6, 2), [1.0, 2.0], False),
-        ((6, 2), 7.0, True),
-        ((2, 5), [1.0], False),
-        ((7, 3), [1.0, 2.0, 3.0, 4.0], True),
-        ((3, 3, 3), 2.0, False),
-    ],
-)
-def test_fill_diagonal(shape, value, wrap):
-    a = np.zeros(shape)
-    for x in (mp.array(a), mp.array(a.T.copy()).T):
-        b = a.copy()
-        np.fill_diagonal(b, value, wrap)
-        mp.fill_diagonal(x, value, wrap)
-        same(x, b)
-
-
-def test_putmask():
-    for values in ([10, 20], 5, [1, 2, 3, 4, 5, 6, 7]):
-        x, a = mp.array(I), I.copy()
-        mp.putmask(x, x > 2, values)
-        np.putmask(a, a > 2, values)
-        same(x, a)
-
-
-def test_copyto():
-    x = mp.zeros((2, 2))
-    mp.copyto(x, [1.0, 2.0])
-    mp.copyto(x, 9.0, where=mp.array([True, False]))
-    assert x.tolist() == [[9, 2], [9, 2]]
-    mp.copyto(x, mp.ones(2, dtype=mp.float64))
-    assert x.dtype == mp.float32
-
-
 def test_isscalar_of_results():
     assert mp.isscalar(mp.ones(2).sum())
     assert not mp.isscalar(mp.ones(1))
+    assert not mp.isscalar(mp.array(1.0))
+    assert mp.isscalar(mp.ones(2)[0])
 
 
 def test_errstate():

@@ -5,7 +5,10 @@ NumPy's own function are in `_numpy.py`.
 """
 
 NAMES = {
-    "building": "c_ diag diagflat fill_diagonal fromfunction mgrid ogrid r_ resize",
+    "building": (
+        "asanyarray asarray_chkfinite ascontiguousarray asfortranarray c_ diag diagflat "
+        "fromfunction mgrid ogrid r_"
+    ),
     "calculus": "convolve correlate gradient trapezoid trapz",
     "inspection": (
         "array_repr conj conjugate errstate imag iscomplex iscomplexobj isreal isrealobj isscalar "
@@ -18,6 +21,6 @@ NAMES = {
         "apply_along_axis apply_over_axes frompyfunc ndenumerate nditer piecewise vectorize"
     ),
     "polynomial": "poly1d polyder polyint polyval",
-    "values": "allclose array_equal array_equiv copyto fabs isclose modf nan_to_num putmask",
+    "values": "allclose array_equal array_equiv fabs isclose modf nan_to_num",
 }
 HOMES = {name: f"everyday.{module}" for module, names in NAMES.items() for name in names.split()}

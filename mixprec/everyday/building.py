@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,21 +9,97 @@ import numpy as np
 
 from .. import _core, _numpy
 from .._core import ndarray
-from .._typing import ArrayLike, DTypeLike, Shape
-from ..creation import array, asarray
-from ..functional import concatenate, ravel
+from .._typing import ArrayLike, DTypeLike
+from ..creation import asarray
+from ..functional import concatenate, isfinite, ravel
 
 __all__ = [
+    "asanyarray",
+    "asarray_chkfinite",
+    "ascontiguousarray",
+    "asfortranarray",
     "c_",
     "diag",
     "diagflat",
-    "fill_diagonal",
     "fromfunction",
     "mgrid",
     "ogrid",
     "r_",
-    "resize",
 ]
+
+
+asanyarray = asarray
+
+
+def ascontiguousarray(a: ArrayLike, dtype: DTypeLike = None) -> ndarray:
+    """The array with its elements by rows in memory, without a copy where they lie so.
+
+    Parameters
+    ----------
+    a : array_like
+        The array.
+    dtype : dtype, optional
+        As for `asarray`.
+
+    Returns
+    -------
+    ndarray
+        At least one-dimensional.
+
+    Examples
+    --------
+    >>> mp.ascontiguousarray(mp.ones((2, 3)).T).is_contiguous()
+    True
+    """
+    x = asarray(a, dtype)
+    return _core.contiguous(x) if x.ndim else _core.reshape(x, (1,))
+
+
+def asfortranarray(a: ArrayLike, dtype: DTypeLike = None) -> ndarray:
+    """The array with its elements by columns in memory, without a copy where they lie so.
+
+    Parameters are those of `ascontiguousarray`.
+
+    Examples
+    --------
+    >>> mp.asfortranarray(mp.ones((2, 3))).strides
+    (4, 8)
+    """
+    x = asarray(a, dtype)
+    return _core.permute(_core.contiguous(_core.permute(x, None)), None)
+
+
+def asarray_chkfinite(a: ArrayLike, dtype: DTypeLike = None, order: str | None = None) -> ndarray:
+    """`asarray` of what has no NaN and no infinity.
+
+    Parameters
+    ----------
+    a : array_like
+        The array.
+    dtype : dtype, optional
+        As for `asarray`.
+    order : str, optional
+        Accepted for NumPy's sake.
+
+    Returns
+    -------
+    ndarray
+        The array.
+
+    Raises
+    ------
+    ValueError
+        If there is NaN or infinity.
+
+    Examples
+    --------
+    >>> mp.asarray_chkfinite([1.0, 2.0])
+    array([1., 2.])
+    """
+    x = asarray(a, dtype)
+    if not isfinite(x).all():
+        raise ValueError("asarray_chkfinite: the array has NaN or infinity")
+    return x
 
 
 def diag(v: ArrayLike, k: int = 0) -> ndarray:
@@ -96,72 +170,6 @@ def _matrix(x: ndarray, k: int) -> ndarray:
     spread = _core.reshape(_core.pad(_core.reshape(x, (x.size, 1)), (0, 0, 0, n), 0), (-1,))
     after = max(n * n - first - spread.size, 0)
     return _core.reshape(_core.pad(spread, (first, after), 0)[: n * n], (n, n))
-
-
-def fill_diagonal(a: ndarray, val: ArrayLike, wrap: bool = False) -> None:
-    """Writes values into the diagonal of an array.
-
-    Parameters
-    ----------
-    a : ndarray
-        A matrix, or an array of more dimensions with equal extents.
-    val : array_like
-        A number, or the values; fewer than there are places are repeated.
-    wrap : bool
-        Begins again below the square part of a tall matrix, after a row of its own.
-
-    Raises
-    ------
-    ValueError
-        If a has fewer than two dimensions, or more with different extents.
-
-    Examples
-    --------
-    >>> x = mp.zeros((2, 2))
-    >>> mp.fill_diagonal(x, 5.0)
-    >>> x.tolist()
-    [[5.0, 0.0], [0.0, 5.0]]
-    """
-    shape = a.shape
-    if len(shape) < 2 or (len(shape) > 2 and len({*shape}) > 1):
-        raise ValueError(f"fill_diagonal: shape {shape}, two axes or equal extents are wanted")
-    step = sum(math.prod(shape[i + 1 :]) for i in range(len(shape)))
-    end = a.size if wrap or len(shape) > 2 else min(a.size, shape[1] * shape[1])
-    places = np.unravel_index(np.arange(0, end, step), shape)
-    values = asarray(val)
-    if values.ndim:
-        values = resize(values, (len(places[0]),))
-    a[tuple(array(place, device=a.device) for place in places)] = values
-
-
-def resize(a: ArrayLike, new_shape: Shape) -> ndarray:
-    """The elements of an array, repeated as often as a new shape wants.
-
-    Parameters
-    ----------
-    a : array_like
-        The array.
-    new_shape : int or sequence of int
-        The shape.
-
-    Returns
-    -------
-    ndarray
-        A copy, with zeros if a is empty.
-
-    Examples
-    --------
-    >>> mp.resize(mp.array([1, 2, 3]), (2, 2)).tolist()
-    [[1, 2], [3, 1]]
-    """
-    flat = ravel(a)
-    shape = tuple(new_shape) if isinstance(new_shape, Sequence) else (operator.index(new_shape),)
-    if any(extent < 0 for extent in shape):
-        raise ValueError(f"resize: shape {shape} has a negative extent")
-    if not flat.size:
-        return _core.full(shape, flat.dtype, flat.device, 0)
-    places = np.arange(math.prod(shape)) % flat.size
-    return _core.reshape(_core.take(flat, array(places, device=flat.device), 0), shape)
 
 
 def fromfunction(

@@ -86,14 +86,14 @@ def size(a: ArrayLike, axis: int | Sequence[int] | None = None) -> int:
 
 
 def isscalar(element: Any) -> bool:
-    """Whether it is a number or text, or an array without dimensions, as `sum` gives.
+    """Whether it is a number or text, such as an element or the result of `sum`.
 
     Examples
     --------
-    >>> mp.isscalar(mp.ones(2).sum()), mp.isscalar(mp.ones(1))
+    >>> mp.isscalar(mp.ones(2).sum()), mp.isscalar(mp.array(1.0))
     (True, False)
     """
-    return element.ndim == 0 if isinstance(element, ndarray) else bool(np.isscalar(element))
+    return _core.is_value(element) or bool(np.isscalar(element))
 
 
 def iscomplexobj(x: Any) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import _core
@@ -13,18 +11,15 @@ from .._limits import finfo
 from .._typing import ArrayLike
 from ..creation import asarray
 from ..functional import all, copysign, isinf, trunc
-from .building import resize
 
 __all__ = [
     "allclose",
     "array_equal",
     "array_equiv",
-    "copyto",
     "fabs",
     "isclose",
     "modf",
     "nan_to_num",
-    "putmask",
 ]
 
 
@@ -218,53 +213,3 @@ def nan_to_num(
     if y is not x:
         x[...] = y
     return asarray(x)
-
-
-def copyto(dst: ndarray, src: ArrayLike, casting: str = "same_kind", where: Any = True) -> None:
-    """Writes the elements of one array into another.
-
-    Parameters
-    ----------
-    dst : ndarray
-        Where to write.
-    src : array_like
-        The elements; they broadcast to it.
-    casting : str
-        Which casts are allowed, as NumPy names them.
-    where : array_like of bool
-        Where to write.
-
-    Examples
-    --------
-    >>> x = mp.zeros(2)
-    >>> mp.copyto(x, 3.0, where=[True, False])
-    >>> x
-    array([3., 0.])
-    """
-    given = getattr(src, "dtype", None)
-    if given is not None and not np.can_cast(given, dst.dtype, casting):  # type: ignore[arg-type]
-        raise TypeError(f"copyto: {given} to {dst.dtype} is not a {casting!r} cast")
-    dst[...] = src if where is True else _core.where(asarray(where), src, dst)
-
-
-def putmask(a: ndarray, /, mask: ArrayLike, values: ArrayLike) -> None:
-    """Writes values where a mask of an array's shape holds.
-
-    Parameters
-    ----------
-    a : ndarray
-        Where to write.
-    mask : array_like of bool
-        Where the elements are replaced.
-    values : array_like
-        One for each element of a; fewer are repeated.
-
-    Examples
-    --------
-    >>> x = mp.arange(4)
-    >>> mp.putmask(x, x > 1, [10, 20])
-    >>> x.tolist()
-    [0, 1, 10, 20]
-    """
-    y = asarray(values)
-    a[...] = _core.where(asarray(mask), resize(y, a.shape).astype(a.dtype), a)
