@@ -439,8 +439,12 @@ typedef struct mp_autocast {
     uint8_t policy[MP_KIND_COUNT][MP_OP_COUNT];
 } mp_autocast;
 
-/* The thread's innermost region, or NULL. */
-const mp_autocast *mp_autocast_current(void);
+/* The thread's innermost region, or NULL. Without one in any thread no thread's state is read. */
+const mp_autocast *mp_autocast_of_thread(void);
+extern MP_ATOMIC(int) mp_autocast_regions; /* entered and not yet left, in all threads */
+static inline const mp_autocast *mp_autocast_current(void) {
+    return mp_autocast_regions ? mp_autocast_of_thread() : NULL;
+}
 /* Enters a region copied from the enclosing one (or the defaults) and changed by the caller through
  * *region before the next op; leaves one. Depth is the thread's. */
 mp_status mp_autocast_push(mp_autocast **region);

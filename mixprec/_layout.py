@@ -308,17 +308,20 @@ def __round__(self: ndarray, ndigits: int | None = None) -> Any:
 
 def __trunc__(self: ndarray) -> int:
     """A 0-d array's number rounded towards 0."""
-    return int(math.trunc(_number("trunc", self)))
+    rounded: int = math.trunc(_number("trunc", self))
+    return rounded
 
 
 def __floor__(self: ndarray) -> int:
     """A 0-d array's number rounded down."""
-    return int(math.floor(_number("floor", self)))
+    rounded: int = math.floor(_number("floor", self))
+    return rounded
 
 
 def __ceil__(self: ndarray) -> int:
     """A 0-d array's number rounded up."""
-    return int(math.ceil(_number("ceil", self)))
+    rounded: int = math.ceil(_number("ceil", self))
+    return rounded
 
 
 def __complex__(self: ndarray) -> complex:

@@ -176,6 +176,7 @@ int mp_py_numpy_init(PyObject *module);
 /* scalar.c: an operator on 0-d arrays and Python numbers, or NULL without an exception where the op
  * has to be called. */
 PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right);
+PyObject *mp_py_direct_compare(PyObject *left, PyObject *right, int relation);
 PyObject *mp_py_direct_negative(PyObject *object);
 PyObject *mp_py_direct_absolute(PyObject *object);
 int mp_py_scalar_init(void);
