@@ -41,7 +41,7 @@ static void check_tasks(void *ctx, int64_t begin, int64_t end) {
     if (bad) atomic_store(&c->failed, true);
 }
 
-/* The first index out of range, named as users know it. */
+/* The first index out of range, with the axis as users know it. */
 static mp_status report(const mp_array *x, int n, mp_array *const *arrays, const mp_attrs *attrs) {
     for (int k = 0; k < n; k++) {
         const mp_array *a = arrays[k];
@@ -52,10 +52,8 @@ static mp_status report(const mp_array *x, int n, mp_array *const *arrays, const
             int64_t place = mp_index_place(i, a->ndim, a->shape, a->strides) * mp_itemsize(a);
             int64_t index = mp_load_int((mp_dtype)a->dtype, (char *)mp_data(a) + place);
             if (index < extent && index >= (is_signed ? -extent : 0)) continue;
-            mp_fail(MP_ERR_INDEX, "%lld is out of range for axis %d of size %lld", (long long)index,
-                    part.label, (long long)extent);
-            mp_error_prefix("index");
-            return MP_ERR_INDEX;
+            return mp_fail(MP_ERR_INDEX, "%lld is out of range for axis %d of size %lld",
+                           (long long)index, part.label, (long long)extent);
         }
     }
     return MP_OK;
