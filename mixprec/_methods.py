@@ -24,8 +24,8 @@ _FUNCTIONS = (
     "negative neg absolute abs sign exp log sqrt rsqrt tanh sigmoid relu square reciprocal "
     "clip clamp sum mean var std max min amax amin all any argmax argmin softmax log_softmax "
     "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy "
-    "argpartition argsort choose compress cumprod cumsum diagonal dot nonzero prod ptp repeat "
-    "round searchsorted trace"
+    "argpartition argsort choose cumprod cumsum diagonal dot nonzero prod ptp put repeat round "
+    "searchsorted trace"
 )
 
 
@@ -70,6 +70,13 @@ def lerp_(self: ndarray, end: ArrayLike, weight: float) -> ndarray:
 def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:
     """The array's elements where the condition holds, and those of `other` elsewhere."""
     return _core.where(condition, self, other)
+
+
+def compress(
+    self: ndarray, condition: ArrayLike, axis: int | None = None, out: ndarray | None = None
+) -> ndarray:
+    """Slices along an axis for which a condition holds. See `mp.compress`."""
+    return F.compress(condition, self, axis, out)
 
 
 def to(
@@ -173,11 +180,6 @@ def fill(self: ndarray, value: ArrayLike) -> None:
     self.fill_(value)
 
 
-def put(self: ndarray, indices: ArrayLike, values: ArrayLike, mode: str = "raise") -> None:
-    """Sets elements by their index in the flattened array. See `mp.put`."""
-    F.put(self, indices, values, mode)
-
-
 def tobytes(self: ndarray, order: str = "C") -> bytes:
     """The bytes of the elements, by rows ("C") or by columns ("F")."""
     return self.detach().cpu().numpy().tobytes(order)  # type: ignore[arg-type]
@@ -216,7 +218,7 @@ _METHODS = {
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in _layout.METHODS},
-    **{f.__name__: f for f in (conj, fill, partition, put, sort, tobytes, tofile)},
+    **{f.__name__: f for f in (compress, conj, fill, partition, sort, tobytes, tofile)},
     "bfloat16": _bfloat16,
     "conjugate": conj,
     "clone": F.copy,

@@ -66,9 +66,23 @@ COLD = {
     # order
     "lexsort": "The indices that sort by several keys, the last one first.",
     "trim_zeros": "A vector without the zeros at its ends.",
-    # functions of one variable
+    # element by element
+    "angle": "The angle of numbers in the plane: 0, and pi for negative ones.",
+    "bitwise_count": "How many bits of the size of integers are set.",
+    "frexp": "Numbers as a part between 0.5 and 1 and a power of 2.",
+    "gcd": "The greatest common divisor of integers.",
     "i0": "The modified Bessel function of the first kind and order 0.",
-    "sinc": "sin(pi x) / (pi x), and 1 at 0.",
+    "isneginf": "Whether elements are negative infinity.",
+    "isposinf": "Whether elements are positive infinity.",
+    "lcm": "The least common multiple of integers.",
+    "spacing": "The distance to the next number of the dtype.",
+    # indices
+    "broadcast": "An object that goes through arrays as if they were broadcast.",
+    "diag_indices_from": "The indices of the diagonal of an array.",
+    "einsum_path": "The order of products in which `einsum` is cheapest, and a text about it.",
+    "mask_indices": "The indices that a function such as `triu` keeps in a square matrix.",
+    "tril_indices_from": "The indices of a matrix at and below a diagonal.",
+    "triu_indices_from": "The indices of a matrix at and above a diagonal.",
     # text and files
     "array2string": "The text of an array, as asked for.",
     "array_str": "The text of an array's elements.",
@@ -84,8 +98,9 @@ COLD = {
 # What of NumPy needs no change: it takes and gives no arrays, or holds for NumPy alone.
 SAME = frozenset(
     (
-        "base_repr", "binary_repr", "get_printoptions", "geterr", "index_exp", "ndindex",
-        "printoptions", "s_", "set_printoptions", "seterr",
+        "base_repr", "binary_repr", "exceptions", "get_printoptions", "getbufsize", "geterr",
+        "geterrcall", "index_exp", "iterable", "ndindex", "polynomial", "printoptions", "s_",
+        "set_printoptions", "setbufsize", "seterr", "seterrcall", "typing",
     )
 )  # fmt: skip
 
@@ -182,6 +197,7 @@ def _floating(given: list[Any]) -> np.dtype[Any]:
 def _wrapped(op: str, result: Any, dtype: Any, ours: bool, made: list[ndarray]) -> Any:
     """`result` with arrays of ours, in `dtype` where floating; the floating ones join `made`."""
     if isinstance(result, (np.ndarray, np.generic)):
+        number = isinstance(result, np.generic)
         kind = result.dtype.kind
         if kind == "c":
             raise TypeError(f"{op}: the result is complex; complex dtypes are left out")
@@ -192,6 +208,7 @@ def _wrapped(op: str, result: Any, dtype: Any, ours: bool, made: list[ndarray]) 
         shared = isinstance(result, np.ndarray) and not result.flags.writeable
         # without an array of ours, where it goes is the default device's matter
         y = _core.from_numpy(result, shared or None) if ours else array(result, copy=shared or None)
+        y = _core.as_value(y) if number else y
         if y.dtype in FLOATING:
             made.append(y)
         return y

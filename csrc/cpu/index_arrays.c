@@ -41,7 +41,7 @@ static void check_tasks(void *ctx, int64_t begin, int64_t end) {
     if (bad) atomic_store(&c->failed, true);
 }
 
-/* The first index out of range, named as users know it. */
+/* The first index out of range, with the axis as users know it. */
 static mp_status report(const mp_array *x, int n, mp_array *const *arrays, const mp_attrs *attrs) {
     for (int k = 0; k < n; k++) {
         const mp_array *a = arrays[k];
@@ -52,10 +52,8 @@ static mp_status report(const mp_array *x, int n, mp_array *const *arrays, const
             int64_t place = mp_index_place(i, a->ndim, a->shape, a->strides) * mp_itemsize(a);
             int64_t index = mp_load_int((mp_dtype)a->dtype, (char *)mp_data(a) + place);
             if (index < extent && index >= (is_signed ? -extent : 0)) continue;
-            mp_fail(MP_ERR_INDEX, "%lld is out of range for axis %d of size %lld", (long long)index,
-                    part.label, (long long)extent);
-            mp_error_prefix("index");
-            return MP_ERR_INDEX;
+            return mp_fail(MP_ERR_INDEX, "%lld is out of range for axis %d of size %lld",
+                           (long long)index, part.label, (long long)extent);
         }
     }
     return MP_OK;
@@ -350,23 +348,20 @@ MP_KERNEL(index_put) {
 
 /* ---- adding: one element after the other, in the order of the selection ---- */
 
-static void add_real(const index_job *job, int64_t n, char *const *ptr, const int64_t *stride,
-                     const char *value) {
+static void add_f32(const index_job *job, int64_t n, char *const *ptr, const int64_t *stride,
+                    const float *value) {
     char *x = ptr[1];
     const char *place = ptr[2];
-    for (int64_t i = 0; i < n; i++, x += stride[1], place += stride[2]) {
-        char *to = x + place_at(job, place);
-        if (job->x == MP_FLOAT32) {
-            *(float *)to += ((const float *)value)[i];
-        } else if (job->x == MP_FLOAT64) {
-            *(double *)to += ((const double *)value)[i];
-        } else {
-            float sum;
-            MP_LOAD(job->x)(&sum, to, 0, 1);
-            sum += ((const float *)value)[i];
-            MP_STORE(job->x)(to, 0, &sum, 1);
-        }
-    }
+    for (int64_t i = 0; i < n; i++, x += stride[1], place += stride[2])
+        *(float *)(x + place_at(job, place)) += value[i];
+}
+
+static void add_f64(const index_job *job, int64_t n, char *const *ptr, const int64_t *stride,
+                    const double *value) {
+    char *x = ptr[1];
+    const char *place = ptr[2];
+    for (int64_t i = 0; i < n; i++, x += stride[1], place += stride[2])
+        *(double *)(x + place_at(job, place)) += value[i];
 }
 
 /* Integers wrap around; the sum of bools is true where one is. */
@@ -388,22 +383,48 @@ static void add_stretch(void *ctx, int64_t count, char *const *ptr, const int64_
         int64_t n = count - at < PIECE ? count - at : PIECE;
         char *part[3] = {NULL, ptr[1] + at * stride[1], ptr[2] + at * stride[2]};
         const char *value = ptr[0] + at * stride[0];
-        if (!mp_is_float(job->x)) {
+        if (job->x == MP_FLOAT32) {
+            MP_LOAD(job->y)((float *)piece, value, stride[0], n);
+            add_f32(job, n, part, stride, (const float *)piece);
+        } else if (job->x == MP_FLOAT64) {
+            MP_LOAD_F64(job->y)((double *)piece, value, stride[0], n);
+            add_f64(job, n, part, stride, (const double *)piece);
+        } else {
             MP_LOAD_I64(job->y)((int64_t *)piece, value, stride[0], n);
             add_integers(job, n, part, stride, (const int64_t *)piece);
-        } else {
-            if (job->x == MP_FLOAT64) MP_LOAD_F64(job->y)((double *)piece, value, stride[0], n);
-            else MP_LOAD(job->y)((float *)piece, value, stride[0], n);
-            add_real(job, n, part, stride, piece);
         }
     }
 }
 
-MP_KERNEL(index_add) {
+static mp_status add(const mp_call *call, mp_array *x) {
     index_job job;
-    MP_TRY(open_job(&job, call, 2, call->out[0], call->in[1]));
-    keep_rest(call);
+    MP_TRY(open_job(&job, call, 2, x, call->in[1]));
     mp_iter_run(&job.walk, 0, job.walk.size, INT64_MAX, add_stretch, &job);
     free(job.made);
     return MP_OK;
+}
+
+/* Narrow elements are summed in float32, in a copy, and rounded once. */
+static mp_status add_wide(const mp_call *call) {
+    mp_array *y = call->out[0];
+    mp_storage storage = {.data = malloc((size_t)(y->size + 1) * sizeof(float))};
+    if (!storage.data) return mp_fail(MP_ERR_MEMORY, "no room for %lld sums", (long long)y->size);
+    mp_array sum = *y;
+    sum.storage = &storage;
+    sum.dtype = MP_FLOAT32;
+    sum.offset = 0;
+    sum.contiguous = true;
+    for (int64_t d = y->ndim - 1, stride = 1; d >= 0; stride *= y->shape[d--])
+        sum.strides[d] = stride;
+    mp_transfer(&sum, call->in[0]);
+    mp_status status = add(call, &sum);
+    if (status == MP_OK) mp_transfer(y, &sum);
+    free(storage.data);
+    return status;
+}
+
+MP_KERNEL(index_add) {
+    if (mp_is_narrow((mp_dtype)call->out[0]->dtype)) return add_wide(call);
+    keep_rest(call);
+    return add(call, call->out[0]);
 }

@@ -115,8 +115,8 @@ template <class C> struct put_cast {
     }
 };
 
-/* An element of one or two bytes is part of a word that is compared and exchanged. */
-template <class C> static __device__ inline void add_small(char *x, int dtype, C value) {
+/* An integer of one or two bytes is part of a word that is compared and exchanged. */
+static __device__ inline void add_small(char *x, int dtype, int64_t value) {
     uintptr_t address = (uintptr_t)x;
     unsigned *word = (unsigned *)(address & ~(uintptr_t)3);
     unsigned old = *word, seen;
@@ -124,7 +124,7 @@ template <class C> static __device__ inline void add_small(char *x, int dtype, C
         seen = old;
         unsigned sum = seen;
         char *element = (char *)&sum + (address & 3);
-        store_any<C>(element, dtype, load_any<C>(element, dtype) + value);
+        store_any<int64_t>(element, dtype, load_any<int64_t>(element, dtype) + value);
         old = atomicCAS(word, seen, sum);
     } while (old != seen);
 }
@@ -135,7 +135,7 @@ template <class C> struct add_to {
     __device__ inline void operator()(char *value, char *x) const {
         if (!x) return;
         C v = load_any<C>(value, from);
-        if (bytes < 4) add_small<C>(x, to, v);
+        if (bytes < 4) add_small(x, to, (int64_t)v);
         else if (to == MP_FLOAT32) atomicAdd((float *)x, (float)v);
         else if (to == MP_FLOAT64) atomicAdd((double *)x, (double)v);
         else if (bytes == 4) atomicAdd((unsigned *)x, (unsigned)(int64_t)v);
@@ -244,12 +244,40 @@ extern "C" mp_status mp_cuda_index_put(mp_call *call) {
     });
 }
 
+static mp_status add(const mp_call *call, const mp_cuda_place &place, const mp_array *x) {
+    mp_array *value = call->in[1];
+    return with_places(call, place, 2, x, value, [&](const move_job &job) {
+        return add_any(job, place, value->dtype, x->dtype);
+    });
+}
+
+/* Narrow elements are summed in float32, in a copy, and rounded once. */
+static mp_status add_wide(const mp_call *call, const mp_cuda_place &place) {
+    mp_array *y = call->out[0];
+    mp_storage storage = {};
+    size_t bytes = (size_t)y->size * sizeof(float);
+    int64_t stride = 1;
+    if (y->size == 0) return MP_OK;
+    MP_TRY(mp_cuda_scratch(&place, bytes, &storage.data));
+    storage.device = call->device;
+    mp_array sum = part_of(y, y->ndim, y->shape, y->strides, -y->offset);
+    sum.storage = &storage;
+    sum.dtype = MP_FLOAT32;
+    for (int d = y->ndim - 1; d >= 0; d--) {
+        sum.strides[d] = stride;
+        stride *= y->shape[d];
+    }
+    mp_status status = mp_cuda_transfer(&place, &sum, call->in[0]);
+    if (status == MP_OK) status = add(call, place, &sum);
+    if (status == MP_OK) status = mp_cuda_transfer(&place, y, &sum);
+    mp_cuda_scratch_free(&place, storage.data, bytes);
+    return status;
+}
+
 extern "C" mp_status mp_cuda_index_add(mp_call *call) {
-    mp_array *value = call->in[1], *y = call->out[0];
     mp_cuda_place place;
     MP_TRY(mp_cuda_enter(call->device, &place));
+    if (mp_is_narrow((mp_dtype)call->out[0]->dtype)) return add_wide(call, place);
     MP_TRY(keep_rest(call, place));
-    return with_places(call, place, 2, y, value, [&](const move_job &job) {
-        return add_any(job, place, value->dtype, y->dtype);
-    });
+    return add(call, place, call->out[0]);
 }

@@ -8,12 +8,6 @@
 
 /* ---- the selection ---- */
 
-/* Errors of all three rows begin with what users wrote. */
-static mp_status named(mp_status status) {
-    if (status != MP_OK) mp_error_prefix("index");
-    return status;
-}
-
 /* MP_ERR_VALUE unless the parts name axes of x in order, none twice. */
 static mp_status check_parts(const mp_call *call, const mp_array *x, int n) {
     int n_ints, next = 0, indexed = 0;
@@ -76,7 +70,7 @@ static mp_status select_of(mp_call *call, int first, mp_selection *s) {
 mp_status mp_infer_index(mp_call *call) {
     mp_selection s;
     int64_t count;
-    MP_TRY(named(select_of(call, 1, &s)));
+    MP_TRY(select_of(call, 1, &s));
     MP_TRY(mp_rule_count(s.ndim, s.shape, &count));
     mp_rule_spec(call, 0, (mp_dtype)call->in[0]->dtype, s.ndim, s.shape);
     call->work = (double)s.count + 2.0 * (double)count;
@@ -89,7 +83,7 @@ mp_status mp_infer_index_write(mp_call *call) {
     int64_t count;
     if (call->n_in < 3)
         return mp_fail(MP_ERR_TYPE, "x, value and index arrays are wanted, %d given", call->n_in);
-    MP_TRY(named(select_of(call, 2, &s)));
+    MP_TRY(select_of(call, 2, &s));
     MP_TRY(mp_rule_count(s.ndim, s.shape, &count));
     const mp_array *value = call->in[1];
     bool fits = value->ndim <= s.ndim;
@@ -98,9 +92,9 @@ mp_status mp_infer_index_write(mp_call *call) {
         fits = extent == 1 || extent == s.shape[s.ndim - value->ndim + d];
     }
     if (!fits)
-        return named(
-            mp_fail(MP_ERR_VALUE, "a value of shape %s cannot be broadcast to the selection's %s",
-                    mp_shape_text(value->ndim, value->shape), mp_shape_text(s.ndim, s.shape)));
+        return mp_fail(MP_ERR_VALUE,
+                       "a value of shape %s cannot be broadcast to the selection's %s",
+                       mp_shape_text(value->ndim, value->shape), mp_shape_text(s.ndim, s.shape));
     call->spec[0] = mp_spec_of(call->in[0]);
     call->work = (double)s.count + 3.0 * (double)count;
     return MP_OK;

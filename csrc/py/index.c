@@ -389,7 +389,6 @@ static int set(mp_array *a, PyObject *index, PyObject *value) {
     if (mp_py_index_read(a, index, &read) < 0) return -1;
     int status = read.n_arrays == 0 ? mp_py_fast_fill(a, &read, value) : 0;
     if (status == 0) status = mp_py_check(mp_py_index_view(a, &read, &view));
-    else status = status < 0 ? -1 : 1;
     if (status == 0) {
         if (read.n_arrays) status = mp_py_index_put(MP_OP_index_put, view, &read, value);
         else if (!is_the_view(a, view, value)) status = mp_py_assign("index", view, value);
@@ -412,3 +411,48 @@ int mp_py_set_item(PyObject *self, PyObject *index, PyObject *value) {
     mp_array_unref(a);
     return done;
 }
+
+/* ---- add_at ---- */
+
+static int add_to(mp_array *a, const mp_py_index *index, PyObject *value) {
+    mp_array *view, *in[2];
+    if (mp_py_check(mp_py_index_view(a, index, &view)) < 0) return -1;
+    int status = 0;
+    if (index->n_arrays) {
+        status = mp_py_index_put(MP_OP_index_add, view, index, value);
+    } else if ((status = mp_py_value_for("add_at", view, value, &in[1])) == 0) {
+        in[0] = view;
+        status = mp_py_check(mp_op_call_into(MP_OP_add, 2, in, NULL, view));
+        mp_array_unref(in[1]);
+    }
+    mp_array_unref(view);
+    return status;
+}
+
+PyDoc_STRVAR(add_at_doc,
+             "add_at(x, index, value, /)\n--\n\n"
+             "Adds to the elements of an index; to one that it names several times each value.\n\n"
+             "Parameters\n----------\nx : ndarray\n    What is added to, in place.\n"
+             "index : index\n    Anything that `x[index]` takes.\n"
+             "value : array_like\n    Broadcast to `x[index]`.\n\n"
+             "Returns\n-------\nndarray\n    `x`.");
+static PyObject *add_at(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    mp_array *a;
+    mp_py_index index;
+    if (mp_py_count("add_at", n, 3) < 0 || mp_py_want_array("add_at", "x", args[0], &a) < 0)
+        return NULL;
+    mp_array_ref(a); /* an index may run Python code */
+    int status = mp_py_index_read(a, args[1], &index);
+    if (status == 0) {
+        status = add_to(a, &index, args[2]);
+        mp_py_index_close(&index);
+    }
+    mp_array_unref(a);
+    return status < 0 ? NULL : Py_NewRef(args[0]);
+}
+
+PyMethodDef mp_py_index_functions[] = {
+    {"add_at", MP_PY_FAST(add_at), METH_FASTCALL, add_at_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -101,6 +101,17 @@ static mp_attrs attributes(const mp_py_index *index) {
     return attrs;
 }
 
+/* What users wrote is an index, whatever row it came to: errors begin with that. */
+static int check_named(mp_status status) {
+    char text[512];
+    if (status == MP_OK) return 0;
+    const char *fact = strstr(mp_error_text(), ": ");
+    PyOS_snprintf(text, sizeof text, "%s", fact ? fact + 2 : mp_error_text());
+    mp_fail(status, "%s", text);
+    mp_error_prefix("index");
+    return mp_py_check(status);
+}
+
 /* The arrays behind `first` inputs, on the view's device: what was moved is in `moved`. */
 static mp_status fill_inputs(const mp_array *view, const mp_py_index *index, int first,
                              mp_array **in, mp_array **moved) {
@@ -123,7 +134,7 @@ PyObject *mp_py_index_get(mp_array *view, const mp_py_index *index) {
     mp_status status = fill_inputs(view, index, 1, in, moved);
     if (status == MP_OK) status = mp_op_call(MP_OP_index, 1 + index->n_arrays, in, &attrs, &y);
     drop_moved(moved);
-    return mp_py_result(status, y);
+    return check_named(status) < 0 ? NULL : mp_py_wrap(y);
 }
 
 /* NumPy drops leading axes of extent 1 of what is assigned. */
@@ -157,5 +168,5 @@ int mp_py_index_put(mp_op op, mp_array *view, const mp_py_index *index, PyObject
     if (status == MP_OK) status = mp_op_call_into(op, 2 + index->n_arrays, in, &attrs, view);
     mp_array_unref(in[1]);
     drop_moved(moved);
-    return mp_py_check(status);
+    return check_named(status);
 }

@@ -254,7 +254,8 @@ int mp_py_rows_init(PyObject *module); /* call.c */
 int mp_py_hooks_init(PyObject *module);
 extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
     mp_py_node_functions[], mp_py_amp_functions[], mp_py_optim_functions[], mp_py_info_functions[],
-    mp_py_cuda_functions[], mp_py_protocol_functions[], mp_py_layout_functions[];
+    mp_py_cuda_functions[], mp_py_protocol_functions[], mp_py_layout_functions[],
+    mp_py_index_functions[];
 
 #define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
 

@@ -11,7 +11,10 @@ from . import (
     contraction,
     diagonals,
     division,
+    editing,
     exponential,
+    indexing,
+    indices,
     joining,
     logical,
     pointwise,
@@ -28,7 +31,10 @@ from .comparison import *
 from .contraction import *
 from .diagonals import *
 from .division import *
+from .editing import *
 from .exponential import *
+from .indexing import *
+from .indices import *
 from .joining import *
 from .logical import *
 from .pointwise import *
@@ -46,7 +52,10 @@ __all__ += comparison.__all__
 __all__ += contraction.__all__
 __all__ += diagonals.__all__
 __all__ += division.__all__
+__all__ += editing.__all__
 __all__ += exponential.__all__
+__all__ += indexing.__all__
+__all__ += indices.__all__
 __all__ += joining.__all__
 __all__ += logical.__all__
 __all__ += pointwise.__all__
