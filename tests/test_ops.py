@@ -22,12 +22,15 @@ from samples import SAMPLES
 
 NAMES = [name for name in ROWS if name not in STATISTICAL]
 
-BOOL_ROWS = words("equal not_equal less less_equal greater greater_equal")
+BOOL_ROWS = words("equal not_equal less less_equal greater greater_equal all any")
+INDEX_ROWS = words("argmax argmin argsort searchsorted count_nonzero")
 # Rows that also take integers, and those that any dtype passes through unchanged.
 INTEGER_ROWS = words(
-    "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin"
+    "add sub mul maximum minimum neg abs sign relu where sum prod max min argmax argmin "
+    "count_nonzero cumsum cumprod cummax cummin sort argsort searchsorted"
 )
 MOVING_ROWS = words("copy reshape permute expand slice as_strided concatenate pad take")
+MOVING_ROWS += ["take_along_axis"]
 
 
 def seeded(name, n):
@@ -48,11 +51,11 @@ def result_dtype(name, dtype, attrs):
         return dtype_of(attrs["dtype"])
     if name in BOOL_ROWS:
         return np.dtype(bool)
-    if name in ("argmax", "argmin"):
+    if name in INDEX_ROWS:
         return np.dtype(np.int64)
     if name == "scale":
         return np.dtype(np.float64 if dtype == np.float64 else np.float32)
-    if name == "sum" and dtype.kind in "iub" and not is_float(dtype):
+    if name in ("sum", "prod", "cumsum", "cumprod") and dtype.kind in "iub" and not is_float(dtype):
         return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
     return dtype
 
