@@ -79,6 +79,8 @@ def takes(ours, position, parameter):
     if parameter.kind is not kinds.POSITIONAL_ONLY:
         if named is None:
             return any(p.kind is kinds.VAR_KEYWORD for p in parameters)
+        if parameter.kind is kinds.POSITIONAL_OR_KEYWORD and parameters.index(named) != position:
+            return False
         if parameter.default is not kinds.empty:
             assert named.default is not kinds.empty, f"{parameter.name} has no default"
         return named.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
@@ -370,8 +372,8 @@ def diff(draw):
 
 
 def isin(draw):
-    kind = draw(st.sampled_from([("int32", "int64"), ("uint8",), FLOATS]))
-    return (arrays(draw, kind), arrays(draw, kind)), {"invert": draw(st.booleans())}
+    kind = draw(st.sampled_from([("int32", "int64"), ("uint8",)]))
+    return (arrays(draw, kind), arrays(draw, kind)), {}  # the model overlooks `invert`
 
 
 def broadcasting(draw):
@@ -552,6 +554,11 @@ def test_values(name, data):
     theirs = call(model, name, args, kwargs)
     sizes = [x.size for x in args if isinstance(x, np.ndarray)]
     compare(call(mp, name, args, kwargs), theirs, max([1, *sizes]))
+
+
+def test_isin_inverted():
+    x, y = np.array([[1, 2], [3, 4]]), np.array([3, 1])
+    np.testing.assert_array_equal(mp.isin(x, y, invert=True), np.isin(x, y, invert=True))
 
 
 def test_functions_of_shapes():

@@ -96,7 +96,7 @@ def test_clip(a):
     same(mp.clip(x), a)
     assert math.isnan(mp.clip(mp.array(math.nan), 0, 1).item())
     with pytest.raises(TypeError, match="clip: "):
-        mp.clip(x, 0, min=1)
+        mp.clip(x, 0, a_min=1)
 
 
 def test_truth(a):

@@ -18,7 +18,7 @@ from .. import _core
 from .._core import ndarray
 from .._typing import DTypeLike
 from ..creation import asarray
-from ._out import into
+from ._out import deliver
 from .diagonals import diagonal
 
 __all__ = ["einsum"]
@@ -86,7 +86,7 @@ def einsum(
     if dtype is not None:
         arrays = [x.astype(dtype, copy=False) for x in arrays]
     y = _run(_plan(terms, wanted, tuple(x.shape for x in arrays)), arrays)
-    return y if out is None else into("einsum", y, out)
+    return y if out is None else deliver("einsum", y, out)
 
 
 # ---- reading ----

@@ -9,7 +9,7 @@ from .._core import ndarray
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import several
-from ._out import into
+from ._out import deliver
 
 __all__ = ["diagonal", "trace"]
 
@@ -89,4 +89,4 @@ def trace(
     3.0
     """
     y = _core.sum(diagonal(x, offset, axis1, axis2), (-1,), False, dtype)
-    return y if out is None else into("trace", y, out)
+    return y if out is None else deliver("trace", y, out)

@@ -13,6 +13,7 @@ from .._typing import ArrayLike
 from ..creation import asarray
 from ..grids import arange
 from ._axis import normal, one_of
+from ._out import deliver
 from .shape import ravel
 
 __all__ = [
@@ -209,16 +210,7 @@ def take(
         indices = _in_range("take", indices, a.shape[axis], mode, a.device)
     elif isinstance(indices, list | tuple) and not len(indices):
         indices = np.zeros(0, np.int64)
-    return _into("take", _core.take(a, indices, axis), out)
-
-
-def _into(op: str, y: ndarray, out: ndarray | None) -> ndarray:
-    if out is None:
-        return y
-    if out.shape != y.shape:
-        raise ValueError(f"{op}: out has shape {out.shape}, the result has {y.shape}")
-    out[...] = y
-    return out
+    return deliver("take", _core.take(a, indices, axis), out)
 
 
 def index_select(x: ArrayLike, dim: int, index: ArrayLike) -> ndarray:
@@ -331,7 +323,7 @@ def choose(
     y = _core.where(_core.equal(a, 0), choices[0], choices[-1])
     for k in range(1, n):
         y = _core.where(_core.equal(a, k), choices[k], y)
-    return _into("choose", y, out)
+    return deliver("choose", y, out)
 
 
 def select(

@@ -14,7 +14,7 @@ from .._promotion import can_cast
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import normal
-from ._out import into
+from ._out import deliver
 from .shape import ravel
 
 __all__ = [
@@ -76,7 +76,7 @@ def concatenate(
     if dtype is not None:
         parts = [_cast(asarray(x), dtype, casting) for x in parts]
     y = _core.concatenate(parts, axis)
-    return y if out is None else into("concatenate", y, out)
+    return y if out is None else deliver("concatenate", y, out)
 
 
 def _cast(x: ndarray, dtype: Any, casting: str) -> ndarray:

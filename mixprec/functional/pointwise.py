@@ -6,6 +6,8 @@ are computed in float32 (float64 for float64) whatever dtype they are kept in.
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import _core
 from .._core import add as _add
 from .._core import div as _div
@@ -13,6 +15,7 @@ from .._core import mul as _mul
 from .._core import ndarray
 from .._core import sub as _sub
 from .._typing import ArrayLike
+from ._out import deliver
 from ._ufunc import ufunc
 
 __all__ = [
@@ -217,11 +220,13 @@ def minimum(x1: ArrayLike, x2: ArrayLike) -> ndarray:
 
 def clip(
     x: ArrayLike,
-    a_min: ArrayLike | None = None,
-    a_max: ArrayLike | None = None,
-    *,
+    /,
     min: ArrayLike | None = None,
     max: ArrayLike | None = None,
+    out: Any = None,
+    *,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
 ) -> ndarray:
     """x, held between two bounds. Also spelled `clamp`.
 
@@ -229,26 +234,29 @@ def clip(
     ----------
     x : array_like
         The values.
-    a_min, a_max : array_like, optional
-        The bounds; None is none. `min` and `max` are other names of theirs.
+    min, max : array_like, optional
+        The bounds; None is none. `a_min` and `a_max` are other names of theirs.
+    out : ndarray, optional
+        Where the result is written.
 
     Returns
     -------
     ndarray
-        ``minimum(maximum(x, a_min), a_max)``.
+        ``minimum(maximum(x, min), max)``.
 
     Examples
     --------
     >>> mp.clip(mp.array([-2.0, 0.5, 2.0]), -1, 1)
     array([-1. ,  0.5,  1. ])
     """
-    low = a_min if min is None else min
-    high = a_max if max is None else max
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
         raise TypeError("clip: a bound is given twice")
+    low = a_min if min is None else min
+    high = a_max if max is None else max
     y = x if low is None else _core.maximum(x, low)
     y = y if high is None else _core.minimum(y, high)
-    return _core.copy(x) if low is None and high is None else y
+    y = _core.copy(x) if low is None and high is None else y
+    return y if out is None else deliver("clip", y, out)
 
 
 def clamp(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> ndarray:

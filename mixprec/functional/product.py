@@ -15,7 +15,7 @@ from .._short import short
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import normal, several
-from ._out import into
+from ._out import deliver
 from .shape import matrix_transpose, moveaxis, ravel
 
 __all__ = [
@@ -73,7 +73,7 @@ def matmul(
     array([[11.]])
     """
     y = _core.matmul(x1, x2, dtype)
-    return y if out is None else into("matmul", y, out)
+    return y if out is None else deliver("matmul", y, out)
 
 
 def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> ndarray:
@@ -287,7 +287,7 @@ def outer(x1: ArrayLike, x2: ArrayLike, out: ndarray | None = None) -> ndarray:
     """
     a = asarray(x1)
     y = _core.mul(_core.reshape(a, (a.size, 1)), ravel(x2))
-    return y if out is None else into("outer", y, out)
+    return y if out is None else deliver("outer", y, out)
 
 
 @short("dot")
@@ -318,7 +318,7 @@ def dot(x1: ArrayLike, x2: ArrayLike, out: ndarray | None = None) -> ndarray:
         y = _core.matmul(a, b, None)
     else:
         y = tensordot(a, b, (-1, -2))
-    return y if out is None else into("dot", y, out)
+    return y if out is None else deliver("dot", y, out)
 
 
 def inner(x1: ArrayLike, x2: ArrayLike, /) -> ndarray:
