@@ -247,6 +247,8 @@ static mp_status multiply_later(mp_array *grad, mp_array *factor) {
     return mp_op_call_into(MP_OP_mul, 2, in, NULL, grad);
 }
 
+/* What .grad reads after the step: unscaled and clipped. A gradient in memory that must not be
+ * written (another library's) is let go. */
 static mp_status leave_unscaled(const mp_optim *o, gathered *g) {
     mp_array *scale = NULL, *factor = NULL;
     mp_status status = MP_OK;
@@ -257,7 +259,9 @@ static mp_status leave_unscaled(const mp_optim *o, gathered *g) {
             scale = g->scales[i];
             status = read_factor(o->stats, scale, &factor);
         }
-        if (status == MP_OK) status = multiply_later(g->grads[i], factor);
+        if (status != MP_OK) break;
+        if (g->grads[i]->storage->read_only) mp_leaf_set_grad(o->params[i]->edge.leaf, NULL);
+        else status = multiply_later(g->grads[i], factor);
     }
     mp_array_unref(factor);
     if (status == MP_OK) forget_scales(o, g);

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _core, _safetensors
+from . import _core, _safetensors, random
 from ._device import is_writable
 
 __all__ = ["load", "save"]
@@ -71,7 +71,7 @@ def save(
     if scaler is not None:
         metadata["scaler"] = _dumps("scaler", scaler.state_dict())
     if rng:
-        metadata["rng"] = json.dumps({d: list(_core.rng_state(d)) for d in _devices()})
+        metadata["rng"] = json.dumps({d: list(random.get_state(d)) for d in _devices()})
     if step is not None:
         metadata["step"] = str(_step_number(step))
     for name, value in arrays.items():
@@ -201,7 +201,7 @@ def _load_rng(text: str) -> Any:
 
     def write() -> None:
         for device in here:
-            _core.set_rng_state(device, *states[device])
+            random.set_state(states[device], device)
 
     return write
 

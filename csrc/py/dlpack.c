@@ -369,26 +369,28 @@ static PyObject *ask(PyObject *x, PyObject *copy) {
 
 PyDoc_STRVAR(
     from_dlpack_doc,
-    "from_dlpack(x, device=None, copy=None)\n--\n\n"
+    "from_dlpack(x, device=None, copy=None, read_only=False)\n--\n\n"
     "An array over the memory of any object that speaks DLPack.\n\n"
     "Parameters\n----------\nx : object\n    Has ``__dlpack__``, or is the capsule that it gives.\n"
     "device : str, optional\n    Where the array must be; elsewhere it is copied.\n"
-    "copy : bool, optional\n    None copies only where it must, False never, True always.\n\n"
+    "copy : bool, optional\n    None copies only where it must, False never, True always.\n"
+    "read_only : bool\n    The memory must not be written, whatever its owner says.\n\n"
     "Returns\n-------\nndarray\n    It shares memory with `x`.");
 
 static PyObject *from_dlpack(PyObject *module, PyObject *const *args, Py_ssize_t n,
                              PyObject *names) {
     static const mp_py_signature signature = {.op = "from_dlpack",
-                                              .n = 3,
+                                              .n = 4,
                                               .required = 1,
                                               .keyword_only = 3,
-                                              .names = {"x", "device", "copy"}};
+                                              .names = {"x", "device", "copy", "read_only"}};
     (void)module;
-    PyObject *values[3];
+    PyObject *values[4];
     if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
     PyObject *copy = values[2] ? values[2] : Py_None;
     mp_device device = MP_CPU;
-    bool placed = values[1] && values[1] != Py_None, copied;
+    bool placed = values[1] && values[1] != Py_None, copied, read_only = false;
+    if (values[3] && mp_py_bool("from_dlpack", "read_only", values[3], &read_only) < 0) return NULL;
     if (placed && mp_py_device("from_dlpack", values[1], &device) < 0) return NULL;
     mp_array *a, *moved = NULL;
     bool bare = PyCapsule_CheckExact(values[0]); /* nobody has ordered it after its producer */
@@ -397,6 +399,7 @@ static PyObject *from_dlpack(PyObject *module, PyObject *const *args, Py_ssize_t
     int status = consume(capsule, &a, &copied);
     Py_DECREF(capsule);
     if (status < 0) return NULL;
+    a->storage->read_only |= read_only;
     if (bare && mp_array_device(a) != MP_CPU &&
         mp_py_check(order(mp_array_device(a), NULL, legacy_stream, false)) < 0) {
         mp_array_unref(a);
@@ -416,7 +419,23 @@ static PyObject *from_dlpack(PyObject *module, PyObject *const *args, Py_ssize_t
     return mp_py_result(made, moved);
 }
 
+PyDoc_STRVAR(
+    exposed_doc,
+    "exposed(array, /)\n--\n\nWhat other libraries may do with an array's memory.\n\n"
+    "Parameters\n----------\narray : ndarray\n    A factor that waits to be multiplied in, is.\n\n"
+    "Returns\n-------\n(int, bool)\n    The address of the first element, and whether it may be "
+    "written.");
+static PyObject *exposed(PyObject *module, PyObject *object) {
+    (void)module;
+    mp_array *a;
+    if (mp_py_want_array("exposed", "array", object, &a) < 0 || mp_py_check(mp_array_settle(a)) < 0)
+        return NULL;
+    bool writable = !a->storage->read_only && !a->no_base_write;
+    return Py_BuildValue("(NN)", PyLong_FromVoidPtr(mp_data(a)), PyBool_FromLong(writable));
+}
+
 PyMethodDef mp_py_dlpack_functions[] = {
+    {"exposed", exposed, METH_O, exposed_doc},
     {"from_dlpack", MP_PY_FAST(from_dlpack), METH_FASTCALL | METH_KEYWORDS, from_dlpack_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -15,6 +15,7 @@ from typing import Any, overload
 import numpy as np
 
 from .. import _core
+from .._interchange import is_foreign, lend
 from ..cuda import Reading
 from ..optim.optimizer import Optimizer
 from ._checks import as_number, to_count, to_number, usable
@@ -39,6 +40,7 @@ _ORDER = ("device", "init_scale", "growth_factor", "backoff_factor", "growth_int
 # struct mp_scaler
 _SCALE, _TRACKER, _FOUND, _HYSTERESIS, _SKIPPED, _STEPS = range(6)
 _STATE_SIZE = 8
+_DLPACK_CPU = 1
 # Between them a scale and its inverse are normal float32 numbers.
 _LOWEST, _HIGHEST = 2.0**-126, 2.0**126
 # 20 halvings take the default 65536 to 1/16: no loss needs that much calibration.
@@ -208,9 +210,15 @@ class GradScaler:
     # ---- scale ----
 
     def scale(self, outputs: Any) -> Any:
-        """`outputs` times the scale, in float32: an array, or a list, tuple or iterable of them."""
+        """`outputs` times the scale, in float32: an array, or a list, tuple or iterable of them.
+
+        An array of PyTorch, CuPy or JAX is multiplied by that library, in its own graph if it has
+        one, with the scale where it lies.
+        """
         if not self._enabled:
             return outputs
+        if is_foreign(outputs):
+            return outputs * lend(self._scale_on(self._settled_on(outputs)), outputs)
         if isinstance(outputs, _core.ndarray):
             device = str(outputs.device)
             if not self._used:
@@ -231,6 +239,14 @@ class GradScaler:
             )
         return map(self.scale, outputs)
 
+    def _settled_on(self, outputs: Any) -> str:
+        """The device of an array of another library, by its name here."""
+        kind, index = outputs.__dlpack_device__()
+        device = "cpu" if kind == _DLPACK_CPU else f"cuda:{index}"
+        if not self._used:
+            self._settle_device(device)
+        return device
+
     def _settle_device(self, device: str) -> None:
         self._used = True
         if self._device_is_open and device != self._device:
@@ -241,10 +257,14 @@ class GradScaler:
 
     # ---- unscale_ ----
 
-    def unscale_(self, optimizer: Any) -> None:
-        """Divides the optimizer's gradients by their scale and notes whether one is inf or NaN."""
+    def unscale_(self, optimizer: Any, *, grads: Iterable[Any] | None = None) -> None:
+        """Divides the optimizer's gradients by their scale and notes whether one is inf or NaN.
+
+        `grads` are arrays of any library, one for each parameter, and written where they lie.
+        """
         if not self._enabled:
             return
+        self._take_grads(optimizer, grads, True)
         entry = self._entry("unscale_", optimizer)
         if entry.stage is Stage.UNSCALED:
             raise RuntimeError(
@@ -293,17 +313,24 @@ class GradScaler:
     # ---- step ----
 
     def step(
-        self, optimizer: Any, *args: Any, max_norm: float | None = None, **kwargs: Any
+        self,
+        optimizer: Any,
+        *args: Any,
+        max_norm: float | None = None,
+        grads: Iterable[Any] | None = None,
+        **kwargs: Any,
     ) -> StepResult:
         """Unscales the gradients if `unscale_` did not, and steps unless one is inf or NaN.
 
-        With `max_norm` the gradients are clipped to that norm, all together. `args` and `kwargs`
-        go to the step of an optimizer written in Python; closures are not supported.
+        With `max_norm` the gradients are clipped to that norm, all together. `grads` are scaled
+        gradients of any library, one for each parameter, in place of those in `.grad`. `args` and
+        `kwargs` go to the step of an optimizer written in Python; closures are not supported.
         """
         if "closure" in kwargs or any(callable(arg) for arg in args):
             raise RuntimeError("GradScaler.step: closures are not supported while scaling")
         if max_norm is not None:
             max_norm = to_number("GradScaler.step", "max_norm", max_norm, above=0.0, infinite=True)
+        self._take_grads(optimizer, grads, False)
         if not self._enabled:
             return self._step_unscaled(optimizer, max_norm, args, kwargs)
         entry = self._entry("step", optimizer)
@@ -326,6 +353,15 @@ class GradScaler:
             optimizer._apply(entry.stats, None)
             return self._stepped(entry)
         return self._stepped_in_python(entry, args, kwargs)
+
+    def _take_grads(self, optimizer: Any, grads: Iterable[Any] | None, writes: bool) -> None:
+        """Gives the optimizer gradients of other libraries, if there are any."""
+        if isinstance(optimizer, Optimizer) and (grads is not None or optimizer._sources):
+            optimizer._take_grads(grads, writes)
+        elif grads is not None:
+            raise TypeError(
+                f"GradScaler: a {type(optimizer).__name__} takes no grads; it is no optim.Optimizer"
+            )
 
     def _measure_again(self, entry: PerOptimizer, max_norm: float) -> None:
         """The clip factor of gradients as they are now, who knows by whose hand."""

@@ -6,6 +6,7 @@ dtype, and gives 16-bit parameters float32 masters. The formulas are in csrc/cpu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import is_
 from typing import Any
 
@@ -105,16 +106,23 @@ class FusedOptimizer(Optimizer):
 
     # ---- the step ----
 
-    def step(self, closure: Any = None) -> Any:
+    def step(self, closure: Any = None, *, grads: Iterable[Any] | None = None) -> Any:
         """Updates the parameters by their gradients.
 
-        A closure computes the loss anew, calls backward and returns the loss, which then is the
-        result.
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss anew, calls backward and returns the loss, which then is the result.
+        grads : iterable, optional
+            A gradient for each parameter, None where there is none: arrays of any library that
+            speaks DLPack, read where they lie. Without it, those in `.grad`.
         """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if grads is not None or self._sources:
+            self._take_grads(grads)
         self._apply(None, None)
         return loss
 
@@ -163,7 +171,8 @@ class FusedOptimizer(Optimizer):
         """Masters take over what others wrote into their parameters since the last step."""
         for item in items:
             param, master = item.param, item.master
-            if master is None or self._written.get(param) == param._version:
+            seen = self._written.get(param) == param._version and id(param) not in self._sources
+            if master is None or seen:
                 continue
             with no_grad():
                 same = _core.equal(master.astype(param.dtype), param)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
+from .._interchange import borrowed_gradient, borrowed_parameter, is_foreign
 
 __all__ = ["Optimizer"]
 
@@ -25,7 +26,8 @@ class Optimizer:
     ----------
     params : iterable
         Arrays, (name, array) pairs, or dicts with the key "params" and hyper-parameters of their
-        own.
+        own. Arrays of PyTorch and CuPy are updated where they lie; their gradients are the `grads`
+        of `step`, or what PyTorch's backward left in `.grad`.
     defaults : dict
         Hyper-parameters of groups that do not say otherwise.
 
@@ -48,13 +50,14 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         name = type(self).__name__
-        if isinstance(params, _core.ndarray):
+        if isinstance(params, _core.ndarray) or is_foreign(params):
             raise TypeError(f"{name}: params is one array, must be an iterable of arrays or dicts")
         if isinstance(params, (set, frozenset, Mapping)):
             raise TypeError(f"{name}: params is a {type(params).__name__}, must have an order")
         self.defaults = dict(defaults)
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self._sources: dict[int, Any] = {}  # arrays of other libraries, by the id of our view
         self._start_counting()
         groups = list(params)
         if not groups:
@@ -74,7 +77,8 @@ class Optimizer:
         params = param_group["params"]
         if isinstance(params, (set, frozenset)):
             raise TypeError(f"{name}: the params of a group are a set, must have an order")
-        given = [params] if isinstance(params, _core.ndarray) else list(params)
+        alone = isinstance(params, _core.ndarray) or is_foreign(params)
+        given = [params] if alone else list(params)
         names, arrays = self._split_names(given)
         group = {**self.defaults, **param_group, "params": arrays}
         if names is not None:
@@ -82,8 +86,8 @@ class Optimizer:
         named = "param_names" in group
         if self.param_groups and named != ("param_names" in self.param_groups[0]):
             raise ValueError(f"{name}: either all groups have named parameters, or none")
-        taken = {id(param) for other in self.param_groups for param in other["params"]}
-        if any(id(param) in taken for param in arrays):
+        taken = {self._identity(param) for param in self._params()}
+        if any(self._identity(param) in taken for param in arrays):
             raise ValueError(f"{name}: a parameter is in more than one parameter group")
         self._check_group(group)
         self.param_groups.append(group)
@@ -98,39 +102,93 @@ class Optimizer:
         arrays: list[Any] = []
         seen: set[int] = set()
         for at, item in enumerate(given):
-            name, array = item if named[at] else (None, item)
-            if not isinstance(array, _core.ndarray):
-                raise TypeError(
-                    f"{owner}: parameter {at} is a {type(array).__name__}, must be an array"
-                )
-            if not array.is_leaf:
-                raise ValueError(
-                    f"{owner}: parameter {at} is the result of {array.grad_fn}, not a leaf"
-                )
-            if id(array) in seen:
+            name, source = item if named[at] else (None, item)
+            if id(source) in seen:
                 continue
-            seen.add(id(array))
+            seen.add(id(source))
             names.append(str(name))
-            arrays.append(array)
+            arrays.append(self._parameter(at, source))
         return (names if any(named) else None), arrays
+
+    def _parameter(self, at: int, source: Any) -> Any:
+        """What is given as a parameter, as a leaf of ours."""
+        owner = type(self).__name__
+        if is_foreign(source):
+            array = borrowed_parameter(owner, at, source)
+            self._sources[id(array)] = source
+            return array
+        if not isinstance(source, _core.ndarray):
+            raise TypeError(
+                f"{owner}: parameter {at} is a {type(source).__name__}, must be an array"
+            )
+        if not source.is_leaf:
+            raise ValueError(
+                f"{owner}: parameter {at} is the result of {source.grad_fn}, not a leaf"
+            )
+        return source
+
+    def _identity(self, param: Any) -> int:
+        """What tells parameters apart: of a borrowed one, the array that it was borrowed from."""
+        return id(self._sources.get(id(param), param))
 
     def _check_group(self, group: dict[str, Any]) -> None:
         """Raises where a hyper-parameter cannot be. Subclasses add theirs."""
 
     # ---- training ----
 
-    def step(self, closure: Any = None) -> Any:
-        """Updates the parameters by their gradients."""
+    def step(self, closure: Any = None, *, grads: Iterable[Any] | None = None) -> Any:
+        """Updates the parameters by their gradients.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss anew and calls backward.
+        grads : iterable, optional
+            A gradient for each parameter, None where there is none: arrays of any library that
+            speaks DLPack, read where they lie. Without it, those in `.grad`.
+        """
         raise NotImplementedError(f"{type(self).__name__}: step is not defined")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops the gradients, or fills them with zeros."""
         for group in self.param_groups:
             for param in group["params"]:
+                source: Any = self._sources.get(id(param))
+                if getattr(source, "grad", None) is not None:
+                    if set_to_none:
+                        source.grad = None
+                    else:
+                        source.grad.zero_()
                 if set_to_none:
                     param.grad = None
                 elif param.grad is not None:
                     param.grad.detach().zero_()
+
+    def _take_grads(self, grads: Iterable[Any] | None, writes: bool = False) -> None:
+        """Borrows gradients of other libraries: those given, or the .grad of borrowed parameters.
+
+        With `writes` they are about to be unscaled in place.
+        """
+        params, owner = self._params(), type(self).__name__
+        if grads is None:
+            for at, param in enumerate(params):
+                source: Any = self._sources.get(id(param))
+                if not hasattr(source, "grad"):
+                    continue
+                grad = source.grad
+                param.grad = (
+                    grad if grad is None else borrowed_gradient(owner, at, param, grad, writes)
+                )
+            return
+        given = list(grads)
+        if len(given) != len(params):
+            raise ValueError(f"{owner}: {len(given)} gradients for {len(params)} parameters")
+        found = [
+            grad if grad is None else borrowed_gradient(owner, at, param, grad, writes)
+            for at, (param, grad) in enumerate(zip(params, given, strict=True))
+        ]
+        for param, grad in zip(params, found, strict=True):
+            param.grad = grad
 
     # ---- steps under a scaler, which schedulers ask about ----
 
@@ -236,6 +294,11 @@ class Optimizer:
         return state
 
     def __getstate__(self) -> dict[str, Any]:
+        if self._sources:
+            raise TypeError(
+                f"{type(self).__name__}: {len(self._sources)} parameters belong to another "
+                "library, so it cannot be pickled; save its state_dict()"
+            )
         state = self.__dict__.copy()
         state["_taken"] = self._counts()[1]
         state |= {"_unread": {}, "_rates": (None, [])}
