@@ -7,7 +7,7 @@ pi = np.array([0.6, 0.3, 0.1])
 
 def sample(T):
     states = np.zeros(T, dtype=int)
-    obs = np.zeros(T, dtype=int)
+    obs = np.zeros(T, dtype=np.int64)
     states[0] = np.random.choice(3, p=pi)
     for t in range(T):
         if t > 0:

@@ -3,7 +3,7 @@ from math import erf, exp, log, sqrt
 
 
 def estimate_pi(batches, size):
-    inside = 0
+    inside = np.int64(0)
     for _ in range(batches):
         x = np.random.rand(size)
         y = np.random.rand(size)
@@ -14,7 +14,7 @@ def estimate_pi(batches, size):
 def option_price(s0, strike, r, sigma, T, paths, steps):
     """A European and an Asian call on geometric Brownian motion, with antithetic paths."""
     dt = T / steps
-    s = np.full(paths, float(s0))
+    s = np.full(paths, np.float64(s0))
     total = np.zeros(paths)
     for _ in range(steps):
         z = np.random.randn(paths // 2)

@@ -6,7 +6,7 @@ def normal_equations(X, y, ridge=0.0):
 
 
 def gradient_descent(X, y, lr=0.1, epochs=3000):
-    w = np.zeros(X.shape[1])
+    w = np.zeros(X.shape[1], dtype=float)
     history = []
     for _ in range(epochs):
         residual = X.dot(w) - y
