@@ -162,19 +162,6 @@ def long(self: ndarray) -> ndarray:
 # ---- NumPy's that write in place, or give no array ----
 
 
-def sort(self: ndarray, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
-    """Sorts the array itself along an axis. `mp.sort` gives a sorted copy."""
-    self[...] = F.sort(self, axis=axis)
-
-
-def partition(self: ndarray, kth: Any, axis: int = -1, kind: str = "introselect") -> None:
-    """Brings the elements that would be at `kth` there, with the lesser ones before them.
-
-    It sorts: that is one of the orders that are allowed.
-    """
-    self[...] = F.sort(self, axis=axis)
-
-
 def fill(self: ndarray, value: ArrayLike) -> None:
     """Sets all elements to a number."""
     self.fill_(value)
@@ -218,7 +205,7 @@ _METHODS = {
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in _layout.METHODS},
-    **{f.__name__: f for f in (compress, conj, fill, partition, sort, tobytes, tofile)},
+    **{f.__name__: f for f in (compress, conj, fill, tobytes, tofile)},
     "bfloat16": _bfloat16,
     "conjugate": conj,
     "clone": F.copy,
