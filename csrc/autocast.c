@@ -20,8 +20,9 @@ static _Thread_local int depth;
  * Python, holds. */
 static _Thread_local bool suspended;
 static _Atomic uint64_t entries;
+MP_ATOMIC(int) mp_autocast_regions;
 
-const mp_autocast *mp_autocast_current(void) {
+const mp_autocast *mp_autocast_of_thread(void) {
     return innermost && !suspended ? &innermost->state : NULL;
 }
 int mp_autocast_depth(void) { return depth; }
@@ -65,6 +66,7 @@ mp_status mp_autocast_push(mp_autocast **out) {
     innermost = r;
     suspended = false;
     depth++;
+    atomic_fetch_add(&mp_autocast_regions, 1);
     *out = &r->state;
     return MP_OK;
 }
@@ -75,6 +77,7 @@ void mp_autocast_pop(void) {
     innermost = r->outer;
     suspended = r->suspended;
     depth--;
+    atomic_fetch_sub(&mp_autocast_regions, 1);
     free(r);
 }
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core as _core
 from . import _methods as _methods
 from . import _numpy, _scalar_types, amp, autograd, functional, grids, nn, optim, random
+from . import _protocols as _protocols
 from ._core import (
     get_num_threads,
     ndarray,
@@ -46,6 +47,7 @@ from ._dtypes import (
     get_default_dtype,
     set_default_dtype,
 )
+from ._inspection import __array_namespace_info__
 from ._limits import finfo, iinfo
 from ._promotion import (
     astype,
@@ -101,6 +103,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "__array_api_version__",
+    "__array_namespace_info__",
     "DeviceError",
     "GradScaler",
     "OutOfMemoryError",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core
+from . import _core, _layout
 from . import functional as F
 from ._core import ndarray
 from ._device import move, target
@@ -23,14 +23,18 @@ _FUNCTIONS = (
     "eq ne lt le gt ge isnan isinf isfinite "
     "negative neg absolute abs sign exp log sqrt rsqrt tanh sigmoid relu square reciprocal "
     "clip clamp sum mean var std max min amax amin all any argmax argmin softmax log_softmax "
-    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy"
+    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy "
+    "argpartition argsort choose cumprod cumsum diagonal dot nonzero prod ptp put repeat round "
+    "searchsorted trace"
 )
 
 
 @short("ndarray.reshape")
-def reshape(self: ndarray, *shape: Any) -> ndarray:
+def reshape(
+    self: ndarray, *shape: Any, order: str | None = "C", copy: bool | None = None
+) -> ndarray:
     """The array in another shape, given as integers or as one sequence. See `mp.reshape`."""
-    return _core.reshape(self, listed(shape))
+    return F.reshape(self, listed(shape), order, copy=copy)
 
 
 @short("ndarray.transpose")
@@ -66,6 +70,13 @@ def lerp_(self: ndarray, end: ArrayLike, weight: float) -> ndarray:
 def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:
     """The array's elements where the condition holds, and those of `other` elsewhere."""
     return _core.where(condition, self, other)
+
+
+def compress(
+    self: ndarray, condition: ArrayLike, axis: int | None = None, out: ndarray | None = None
+) -> ndarray:
+    """Slices along an axis for which a condition holds. See `mp.compress`."""
+    return F.compress(condition, self, axis, out)
 
 
 def to(
@@ -148,6 +159,32 @@ def long(self: ndarray) -> ndarray:
     return self.astype(int64, copy=False)
 
 
+# ---- NumPy's that write in place, or give no array ----
+
+
+def fill(self: ndarray, value: ArrayLike) -> None:
+    """Sets all elements to a number."""
+    self.fill_(value)
+
+
+def tobytes(self: ndarray, order: str = "C") -> bytes:
+    """The bytes of the elements, by rows ("C") or by columns ("F")."""
+    return self.detach().cpu().numpy().tobytes(order)  # type: ignore[arg-type]
+
+
+def tofile(self: ndarray, fid: Any, sep: str = "", format: str = "%s") -> None:
+    """Writes the elements to a file: as bytes, or as text between separators."""
+    self.detach().cpu().numpy().tofile(fid, sep, format)
+
+
+def conj(self: ndarray) -> ndarray:
+    """The complex conjugate: the array itself. Also spelled `conjugate`."""
+    return self
+
+
+# ---- PyTorch's ----
+
+
 def numel(self: ndarray) -> int:
     """The number of elements: `size`, as PyTorch spells it."""
     return self.size
@@ -164,14 +201,17 @@ def element_size(self: ndarray) -> int:
 
 
 _METHODS = {
-    **{name: getattr(F, name) for name in _FUNCTIONS.split()},
+    **{name: getattr(F, name) for name in _FUNCTIONS.split() if hasattr(F, name)},
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
+    **{f.__name__: f for f in _layout.METHODS},
+    **{f.__name__: f for f in (compress, conj, fill, tobytes, tofile)},
     "bfloat16": _bfloat16,
+    "conjugate": conj,
     "clone": F.copy,
     "float": _float,
     "int": _int,
 }
 
-for _name, _method in _METHODS.items():
+for _name, _method in (*_METHODS.items(), *_layout.PROPERTIES.items()):
     setattr(ndarray, _name, _method)

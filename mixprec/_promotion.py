@@ -16,7 +16,7 @@ from ._typing import ArrayLike, DTypeLike
 
 __all__ = ["astype", "can_cast", "isdtype", "issubdtype", "promote_types", "result_type"]
 
-_KINDS = {
+KINDS = {
     "bool": "b",
     "signed integer": "i",
     "unsigned integer": "u",
@@ -179,10 +179,10 @@ def isdtype(dtype: DTypeLike, kind: Any) -> bool:
         return any(isdtype(found, one) for one in kind)
     if not isinstance(kind, str):
         return found == to_dtype("isdtype", kind)
-    if kind not in _KINDS:
-        raise ValueError(f"isdtype: {kind!r} is no kind; they are {', '.join(map(repr, _KINDS))}")
+    if kind not in KINDS:
+        raise ValueError(f"isdtype: {kind!r} is no kind; they are {', '.join(map(repr, KINDS))}")
     letter = "f" if is_floating(found) else found.kind
-    return letter in _KINDS[kind]
+    return letter in KINDS[kind]
 
 
 def issubdtype(arg1: Any, arg2: Any) -> bool:

@@ -24,10 +24,12 @@ __all__ = ["load", "save"]
 
 _RESERVED = ("model.", "optimizer.", "__metadata__")
 _FORMAT = "1"
+_NUMPY = (".npy", ".npz")
 
 
 def save(
     path: str | os.PathLike[str],
+    arr: Any = None,
     *,
     model: Any = None,
     optimizer: Any = None,
@@ -43,6 +45,8 @@ def save(
     path : str or path
         The file. It is written beside its place, synced, and renamed: whoever reads `path` finds
         the old file or the new one, whole.
+    arr : array_like, optional
+        One array, for a file of NumPy's: `mp.save("x.npy", x)`. Nothing else is written then.
     model : Module, optional
         Its parameters and buffers are saved as `model.<name>`.
     optimizer : Optimizer, optional
@@ -61,6 +65,13 @@ def save(
     --------
     >>> mp.save("run.safetensors", model=model, optimizer=opt, scaler=scaler, step=100)
     """
+    if arr is not None:
+        if arrays or step is not None or not model is optimizer is scaler is None:
+            raise TypeError("save: arr is one array for a file of NumPy's; give it a name, as x=x")
+        _save_npy(path, arr)
+        return
+    if os.fsdecode(path).endswith(_NUMPY):
+        raise ValueError(f"save: {os.fsdecode(path)} is a file of NumPy's; use savez or one array")
     tensors: dict[str, np.ndarray[Any, Any]] = {}
     metadata = {"format": "mixprec", "version": _FORMAT}
     if model is not None:
@@ -89,7 +100,7 @@ def load(
     scaler: Any = None,
     rng: bool = True,
     **arrays: Any,
-) -> dict[str, Any]:
+) -> Any:
     """Read what `save` wrote, into the objects given here.
 
     Everything is checked first: the file, and every name, shape, dtype and number against the
@@ -98,7 +109,8 @@ def load(
     Parameters
     ----------
     path : str or path
-        A safetensors file, from `save` or elsewhere.
+        A safetensors file, from `save` or elsewhere. A path that ends in ``.npy`` is one of NumPy's
+        and gives its array; one that ends in ``.npz`` gives a dict of arrays.
     model, optimizer, scaler : optional
         The objects to fill. Tensors of those left out come back in the result.
     rng : bool
@@ -117,6 +129,8 @@ def load(
     >>> mp.load("run.safetensors", model=model, optimizer=opt, scaler=scaler)["step"]
     100
     """
+    if os.fsdecode(path).endswith(_NUMPY):
+        return _load_npy(path)
     tensors, metadata = _safetensors.read(os.fsdecode(path))
     _check_metadata(metadata)
     writes: list[Any] = []
@@ -136,6 +150,24 @@ def load(
         for write in writes:
             write()
     return result
+
+
+def _save_npy(path: Any, arr: Any) -> None:
+    array = _host("arr", arr)
+    if array.dtype.kind == "V" or array.dtype.isbuiltin == 2:
+        raise TypeError(
+            f"save: NumPy's files have no {array.dtype}; give the array a name, as x=x, for a "
+            "safetensors file"
+        )
+    np.save(path, array)
+
+
+def _load_npy(path: Any) -> Any:
+    found = np.load(path)
+    if isinstance(found, np.ndarray):
+        return _core.from_numpy(found)
+    with found:
+        return {name: _core.from_numpy(found[name]) for name in found.files}
 
 
 # ---- the parts of a run: each _load_ function checks, and returns what then writes ----

@@ -15,7 +15,21 @@ from .autograd import grad
 from .creation import array, asarray
 from .random import randn
 
-__all__ = ["assert_allclose", "gradcheck", "gradgradcheck"]
+__all__ = [
+    "assert_allclose",
+    "assert_almost_equal",
+    "assert_array_almost_equal",
+    "assert_array_equal",
+    "assert_array_less",
+    "assert_equal",
+    "assert_raises",
+    "assert_raises_regex",
+    "gradcheck",
+    "gradgradcheck",
+]
+
+assert_raises = np.testing.assert_raises
+assert_raises_regex = np.testing.assert_raises_regex
 
 
 def assert_allclose(
@@ -56,6 +70,103 @@ def assert_allclose(
         equal_nan=equal_nan,
         err_msg=err_msg,
     )
+
+
+def assert_array_equal(
+    actual: Any, desired: Any, err_msg: str = "", verbose: bool = True, *, strict: bool = False
+) -> None:
+    """Raises an AssertionError unless two arrays have the same shape and elements.
+
+    Parameters
+    ----------
+    actual, desired : array_like
+        The arrays, on any device. NaN equals NaN; a number equals an array of it.
+    err_msg : str
+        Goes into the error's text.
+    verbose : bool
+        Whether the text shows the arrays.
+    strict : bool
+        Whether a number and an array, and two dtypes, differ.
+
+    Examples
+    --------
+    >>> mp.testing.assert_array_equal(mp.arange(3), [0, 1, 2])
+    """
+    np.testing.assert_array_equal(_host(actual), _host(desired), err_msg, verbose, strict=strict)
+
+
+def assert_array_less(
+    x: Any, y: Any, err_msg: str = "", verbose: bool = True, *, strict: bool = False
+) -> None:
+    """Raises an AssertionError unless the elements of one array are less than those of another.
+
+    Parameters are those of `assert_array_equal`.
+
+    Examples
+    --------
+    >>> mp.testing.assert_array_less(mp.arange(3), 3)
+    """
+    np.testing.assert_array_less(_host(x), _host(y), err_msg, verbose, strict=strict)
+
+
+def assert_array_almost_equal(
+    actual: Any, desired: Any, decimal: int = 6, err_msg: str = "", verbose: bool = True
+) -> None:
+    """Raises an AssertionError unless arrays agree up to some decimals: 1.5 * 10**-decimal.
+
+    Parameters
+    ----------
+    actual, desired : array_like
+        The arrays, on any device.
+    decimal : int
+        How many decimals.
+    err_msg, verbose
+        As for `assert_array_equal`.
+
+    Examples
+    --------
+    >>> mp.testing.assert_array_almost_equal(mp.array([1.0]), [1.0000001])
+    """
+    np.testing.assert_array_almost_equal(_host(actual), _host(desired), decimal, err_msg, verbose)
+
+
+def assert_almost_equal(
+    actual: Any, desired: Any, decimal: int = 7, err_msg: str = "", verbose: bool = True
+) -> None:
+    """Raises an AssertionError unless numbers or arrays agree up to some decimals.
+
+    Parameters are those of `assert_array_almost_equal`.
+
+    Examples
+    --------
+    >>> mp.testing.assert_almost_equal(mp.ones(2).sum(), 2.0)
+    """
+    np.testing.assert_almost_equal(_host(actual), _host(desired), decimal, err_msg, verbose)
+
+
+def assert_equal(
+    actual: Any, desired: Any, err_msg: str = "", verbose: bool = True, *, strict: bool = False
+) -> None:
+    """Raises an AssertionError unless two objects are equal: arrays, and lists and dicts of them.
+
+    Parameters are those of `assert_array_equal`.
+
+    Examples
+    --------
+    >>> mp.testing.assert_equal({"a": mp.arange(2)}, {"a": [0, 1]})
+    """
+    np.testing.assert_equal(_host(actual), _host(desired), err_msg, verbose, strict=strict)
+
+
+def _host(value: Any) -> Any:
+    """`value` with NumPy's arrays in place of ours, also within lists, tuples and dicts."""
+    if isinstance(value, ndarray):
+        return value.detach().cpu().numpy()
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_host, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, dict):
+        return {key: _host(item) for key, item in value.items()}
+    return value
 
 
 def gradcheck(

@@ -74,6 +74,31 @@ def chosen(rng, n):
     yield Sample((In(np.array([True, False]), "fixed"), X(rng, n, 1), X(rng, n, 2)), {})
 
 
+def apart(rng, n):
+    """Operands that are not near 0."""
+    for s in two(rng, n):
+        for x in s.inputs:
+            away(x, 0.0)
+        yield s
+
+
+def unequal_parts(rng, n):
+    """Operands whose quotient is not near a whole number."""
+    for s in divided(rng, n):
+        x1, x2 = s.inputs
+        shape = np.broadcast_shapes(x1.array.shape, x2.array.shape)
+        whole = rng.integers(-4, 4, shape)
+        x1.array = (whole + rng.uniform(0.2, 0.8, shape)) * x2.array
+        yield s
+
+
+def shifted(rng, n):
+    """Values, and counts that are mostly in range."""
+    for s in two(rng, n):
+        s.inputs[1].array = np.abs(s.inputs[1].array)
+        yield s
+
+
 def one(low=-2.0, high=2.0, kinks=(), **attrs):
     def make(rng, n):
         yield Sample((away(X(rng, n, low=low, high=high), *kinks),), dict(attrs))
@@ -469,6 +494,51 @@ def take_bwd(rng, n):
     yield Sample((G(rng, 2, n, 3), ints(rng, 5, n)), {"axis": 1, "count": 5, "dtype": None}, n)
 
 
+def indexed(rng, n, repeats=True):
+    """x, the shape of a selection of it, the index arrays and the attributes that say so."""
+
+    def draw(high, *shape, dtype=np.int64):
+        if repeats:
+            return ints(rng, high, *shape, low=-high, dtype=dtype)
+        size = int(np.prod(shape))
+        return In(rng.permutation(high)[:size].reshape(shape).astype(dtype), "fixed")
+
+    x = X(rng, 40, n)
+    yield x, (3, 4, n), (draw(40, 3, 4),), {"axis": 0, "axes": [0, 1, 0]}
+    x = X(rng, n, 12, 3)  # columns, by a dtype that places are made of
+    yield x, (n, 5, 3), (draw(12, 5, dtype=np.int8),), {"axis": 1, "axes": [1, 1, 1]}
+    x = X(rng, 6, 2, 12)  # two arrays apart, broadcast together
+    arrays = (draw(6, 4, 1), draw(12, 3, dtype=np.int32))
+    yield x, (4, 3, 2), arrays, {"axis": 0, "axes": [0, 1, 0, 2, 1, 2]}
+    x = X(rng, 3, 4, n)  # positions over two axes, as a mask's
+    at = In(np.array([0, 2, 3, 7, 11]), "fixed")
+    yield x, (5, n), (at,), {"axis": 0, "axes": [0, -3, 0]}
+    x = X(rng, 2, n)  # no axis: a 0-d mask
+    yield x, (1, 2, n), (In(np.zeros(1, np.int64), "fixed"),), {"axis": 0, "axes": [0, 0, 0]}
+
+
+def index(rng, n):
+    for x, _, arrays, attrs in indexed(rng, n):
+        yield Sample((x, *arrays), attrs)
+
+
+def index_put(rng, n):
+    for x, shape, arrays, attrs in indexed(rng, n, repeats=False):
+        yield Sample((x, G(rng, *shape), *arrays), attrs)
+        yield Sample((x, G(rng), *arrays), attrs, 60)
+
+
+def index_add(rng, n):
+    for x, shape, arrays, attrs in indexed(rng, n):
+        yield Sample((x, G(rng, *shape), *arrays), attrs, 12)
+
+
+def nonzero(rng, n):
+    for shape in ((1, n), (4, n, 3), (3, 400 * n)):  # its first axis may be broadcast
+        mask = np.repeat(rng.random((1, *shape[1:])) > 0.5, shape[0], axis=0)
+        yield Sample((In(mask, "fixed"),), {"count": int(mask.sum())})
+
+
 SOFTPLUS = {"beta": 1.5, "threshold": 20.0}
 
 SAMPLES = {
@@ -481,6 +551,26 @@ SAMPLES = {
         ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"), compared
     ),
     "where": chosen,
+    **dict.fromkeys(("floor_divide", "remainder", "fmod"), unequal_parts),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), compared),
+    **dict.fromkeys(("logical_and", "logical_or", "logical_xor"), compared),
+    **dict.fromkeys(("bitwise_left_shift", "bitwise_right_shift"), shifted),
+    **dict.fromkeys(("bitwise_invert", "isnan", "isinf", "isfinite", "signbit"), one()),
+    "logical_not": many(one(), one(low=0.0, high=0.0)),
+    **dict.fromkeys(("sin", "cos"), many(one(low=-9.0, high=9.0), one(low=-0.5, high=0.5))),
+    "tan": one(low=-1.2, high=1.2),
+    **dict.fromkeys(("asin", "acos", "atanh"), one(low=-0.9, high=0.9)),
+    **dict.fromkeys(("atan", "asinh"), one(low=-5.0, high=5.0)),
+    **dict.fromkeys(("sinh", "cosh", "exp2", "expm1", "erf", "positive"), one()),
+    "acosh": one(low=1.25, high=9.0),
+    "log1p": one(low=-0.5, high=9.0),
+    **dict.fromkeys(("log2", "log10"), one(low=0.25, high=9.0)),
+    "cbrt": one(kinks=(0.0,)),
+    **dict.fromkeys(("floor", "ceil", "trunc"), one(kinks=(-2.0, -1.0, 0.0, 1.0, 2.0))),
+    "round": one(kinks=(-1.5, -0.5, 0.5, 1.5)),
+    **dict.fromkeys(("atan2", "hypot", "copysign"), apart),
+    **dict.fromkeys(("logaddexp", "nextafter"), two),
+    **dict.fromkeys(("fmax", "fmin"), ordered),
     "neg": one(),
     "abs": one(kinks=(0.0,)),
     "sign": one(kinks=(0.0,)),
@@ -562,4 +652,8 @@ SAMPLES = {
     "embedding_bwd": embedding_bwd,
     "take": take,
     "take_bwd": take_bwd,
+    "index": index,
+    "index_put": index_put,
+    "index_add": index_add,
+    "nonzero": nonzero,
 }

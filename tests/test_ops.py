@@ -20,14 +20,27 @@ from refs import (
 )
 from samples import SAMPLES
 
-NAMES = [name for name in ROWS if name not in STATISTICAL]
+# Rows that take integers and bools only.
+BIT_ROWS = words(
+    "bitwise_and bitwise_or bitwise_xor bitwise_invert bitwise_left_shift bitwise_right_shift"
+)
+NAMES = [name for name in ROWS if name not in STATISTICAL and name not in BIT_ROWS]
 
-BOOL_ROWS = words("equal not_equal less less_equal greater greater_equal")
+BOOL_ROWS = words(
+    "equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit "
+    "logical_not logical_and logical_or logical_xor"
+)
 # Rows that also take integers, and those that any dtype passes through unchanged.
 INTEGER_ROWS = words(
-    "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin"
+    "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin "
+    "floor_divide remainder fmod fmax fmin floor ceil trunc round positive index_add"
 )
-MOVING_ROWS = words("copy reshape permute expand slice as_strided concatenate pad take")
+# Rows that have no result of bools, and those whose results are int8.
+NO_BOOL_ROWS = words("neg sub positive")
+BOOL_TO_INT8_ROWS = words("floor_divide remainder fmod bitwise_left_shift bitwise_right_shift")
+MOVING_ROWS = words(
+    "copy reshape permute expand slice as_strided concatenate pad take index index_put"
+)
 
 
 def seeded(name, n):
@@ -48,7 +61,9 @@ def result_dtype(name, dtype, attrs):
         return dtype_of(attrs["dtype"])
     if name in BOOL_ROWS:
         return np.dtype(bool)
-    if name in ("argmax", "argmin"):
+    if name in BOOL_TO_INT8_ROWS and dtype == np.bool_:
+        return np.dtype(np.int8)
+    if name in ("argmax", "argmin", "nonzero"):
         return np.dtype(np.int64)
     if name == "scale":
         return np.dtype(np.float64 if dtype == np.float64 else np.float32)
@@ -119,9 +134,9 @@ def test_layout_in_other_floats(name, layout, device):
 
 
 @pytest.mark.parametrize("dtype", [*INTS, "bool"])
-@pytest.mark.parametrize("name", [*INTEGER_ROWS, *BOOL_ROWS, *MOVING_ROWS])
+@pytest.mark.parametrize("name", [*INTEGER_ROWS, *BIT_ROWS, *BOOL_ROWS, *MOVING_ROWS])
 def test_integers(name, dtype, device):
-    if dtype == "bool" and name in ("neg", "sub"):
+    if dtype == "bool" and name in NO_BOOL_ROWS:
         pytest.skip(f"{name} of bool is an error: test_bool_has_no_difference")
     if dtype == "bool" and name == "sign":
         pytest.skip("NumPy, the reference, has no sign of bool")
@@ -140,7 +155,26 @@ def test_integers(name, dtype, device):
             compare(name, got, (want,), 1, f"n={n} {dtype.name} {attrs}")
 
 
-@pytest.mark.parametrize("name", ["neg", "sub"])
+@pytest.mark.parametrize("name", BIT_ROWS)
+def test_floats_have_no_bits(name, device):
+    inputs = [np.ones(3, np.float32)] * len(words(ROWS[name]["inputs"]))
+    with pytest.raises(TypeError, match=rf"^{name}: x1? is float32, an integer dtype or bool is"):
+        call_row(name, inputs, {}, device)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", BIT_ROWS)
+def test_bits_in_every_layout(name, layout, device):
+    for dtype in ("int16", "uint64", "bool"):
+        for sample in SAMPLES[name](seeded(name, 33), 33):
+            for item in sample.inputs:
+                item.array = np.abs(np.round(item.array * 3))
+            inputs = make_inputs(sample, dtype, layout)
+            got = call_row(name, inputs, {}, device)
+            compare(name, got, (REFS[name](inputs, {}),), 1, f"{dtype} {layout}")
+
+
+@pytest.mark.parametrize("name", NO_BOOL_ROWS)
 def test_bool_has_no_difference(name, device):
     inputs = [np.ones(3, bool)] * len(words(ROWS[name]["inputs"]))
     with pytest.raises(TypeError, match=rf"^{name}: bool has no "):

@@ -1,6 +1,7 @@
 /* Whole quotients and what they leave: floor_divide, and the remainder that has the divisor's sign;
  * fmod, whose remainder has the dividend's. Integers: division by zero gives 0, and the least
  * number divided by -1 wraps around. Floats: as Python's, infinities and zeros as NumPy's. */
+#include <float.h>
 #include <math.h>
 
 #include "pointwise.h"
@@ -65,11 +66,47 @@ static inline uint32_t quotient_u32(uint32_t a, uint32_t b) {
 FLOAT_DIVISION(float, f, f32)
 FLOAT_DIVISION(double, , f64)
 
+/* Of float32 by way of doubles, in loops that are vectorised: right where the quotient is below
+ * 2^24, since its products with the divisor are exact then. */
+#define QUOTIENT_MOST 0x1p24
+static inline double fmod_near(double a, double b) {
+    double rest = a - trunc(a / b) * b; /* of a quotient that was rounded up, b too little */
+    rest = (rest < 0) != (a < 0) && rest != 0 ? rest + copysign(b, a) : rest;
+    return copysign(rest, a);
+}
+static inline double remainder_near(double a, double b) {
+    double rest = fmod_near(a, b), moved = (rest < 0) != (b < 0) ? rest + b : rest;
+    return rest == 0 ? copysign(0, b) : moved;
+}
+static inline double floor_divide_near(double a, double b) {
+    double rest = fmod_near(a, b), q = (a - rest) / b;
+    q = (rest != 0) & ((rest < 0) != (b < 0)) ? q - 1 : q;
+    q = rint(q);
+    return q == 0 ? copysign(0, a / b) : q;
+}
+
+static bool all_near(int64_t n, const float *a, const float *b) {
+    uint32_t far = 0;
+    for (int64_t i = 0; i < n; i++)
+        far |= (uint32_t)!(fabsf(a[i]) < (float)QUOTIENT_MOST * fabsf(b[i])) |
+               (uint32_t)(fabsf(b[i]) > FLT_MAX);
+    return far == 0;
+}
+#define NEAR_ROWS(op, near, exact)                                                                 \
+    MP_ROW_FN(op##_row_near, float, float, float, (float)(near))                                   \
+    MP_ROW_FN(op##_row_exact, float, float, float, exact)                                          \
+    static void op##_row_f32(int64_t n, void *y, const void *a, const void *b, const void *c,      \
+                             const mp_attrs *attrs) {                                              \
+        (all_near(n, a, b) ? op##_row_near : op##_row_exact)(n, y, a, b, c, attrs);                \
+    }
+NEAR_ROWS(floor_divide, floor_divide_near(A, B), floor_divide_f32(A, B))
+NEAR_ROWS(remainder, remainder_near(A, B), remainder_f32(A, B))
+NEAR_ROWS(fmod, fmod_near(A, B), fmodf(A, B))
+
 /* ---- rows ---- */
 
-#define DIVISION(op, f32_formula, f64_formula, signed_formula, narrow_formula, unsigned_formula,   \
+#define DIVISION(op, f64_formula, signed_formula, narrow_formula, unsigned_formula,                \
                  narrow_unsigned_formula)                                                          \
-    MP_ROW_FN(op##_row_f32, float, float, float, f32_formula)                                      \
     MP_ROW_FN(op##_row_f64, double, double, double, f64_formula)                                   \
     MP_ROW_FN(op##_row_i64, int64_t, int64_t, int64_t, signed_formula)                             \
     MP_ROW_FN(op##_row_u64, uint64_t, uint64_t, uint64_t, unsigned_formula)                        \
@@ -88,9 +125,9 @@ FLOAT_DIVISION(double, , f64)
                                          .grain = MP_GRAIN_LIBM};                                  \
     MP_KERNEL(op) { return mp_pointwise_run(call, &op##_op, 2); }
 
-DIVISION(floor_divide, floor_divide_f32(A, B), floor_divide_f64(A, B), floor_divide_i64(A, B),
-         floor_divide_i32(A, B), B == 0 ? 0 : A / B, quotient_u32(A, B))
-DIVISION(remainder, remainder_f32(A, B), remainder_f64(A, B), remainder_i64(A, B),
-         remainder_i32(A, B), B == 0 ? 0 : A % B, (A - quotient_u32(A, B) * B) * (B != 0))
-DIVISION(fmod, fmodf(A, B), fmod(A, B), fmod_i64(A, B), fmod_i32(A, B), B == 0 ? 0 : A % B,
+DIVISION(floor_divide, floor_divide_f64(A, B), floor_divide_i64(A, B), floor_divide_i32(A, B),
+         B == 0 ? 0 : A / B, quotient_u32(A, B))
+DIVISION(remainder, remainder_f64(A, B), remainder_i64(A, B), remainder_i32(A, B),
+         B == 0 ? 0 : A % B, (A - quotient_u32(A, B) * B) * (B != 0))
+DIVISION(fmod, fmod(A, B), fmod_i64(A, B), fmod_i32(A, B), B == 0 ? 0 : A % B,
          (A - quotient_u32(A, B) * B) * (B != 0))

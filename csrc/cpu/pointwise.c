@@ -1,9 +1,11 @@
 /* Arithmetic, comparisons and selection: the rows of the pointwise ops that need no function beyond
  * the processor's own. Integers wrap around as NumPy's do, NaN goes through maximum, minimum, sign
  * and relu. Functions and their gradients are in activation.c. */
+#include <float.h>
 #include <math.h>
 
 #include "pointwise.h"
+#include "vmath_wide.h"
 
 /* ---- arithmetic ---- */
 
@@ -66,7 +68,19 @@ static inline uint64_t integer_power(uint64_t base, uint64_t exponent) {
         if (exponent & 1) y *= base;
     return y;
 }
-MP_ROW_FN(pow_f32, float, float, float, powf(A, B))
+
+/* float32 by way of double in a loop that is vectorised, where all of a row is positive and finite;
+ * else by the C library. */
+MP_ROW_FN(pow_plain, float, float, float, mp_fpow_plain(A, B))
+MP_ROW_FN(pow_any, float, float, float, powf(A, B))
+static void pow_f32(int64_t n, void *y, const void *pa, const void *pb, const void *c,
+                    const mp_attrs *attrs) {
+    const float *a = pa, *b = pb;
+    uint32_t plain = 1;
+    for (int64_t i = 0; i < n; i++)
+        plain &= (uint32_t)((a[i] > 0) & (a[i] <= FLT_MAX) & (fabsf(b[i]) <= FLT_MAX));
+    (plain ? pow_plain : pow_any)(n, y, a, b, c, attrs);
+}
 MP_ROW_FN(pow_f64, double, double, double, pow(A, B))
 MP_ROW_FN(pow_u64, uint64_t, uint64_t, uint64_t, integer_power(A, B))
 static const mp_pointwise pow_op = {

@@ -17,6 +17,7 @@ typedef struct mp_pointwise {
     /* by dtype, or NULL: rows of elements as they are stored, for a call all of whose inputs (and
      * whose result, unless it compares) are of that dtype, Python numbers aside */
     const mp_row_fn *stored;
+    bool converts; /* inputs of other dtypes come to the result's stored rows too */
     bool compares; /* y is a row of uint8_t, 0 or 1 */
     bool selects;  /* a is a row of uint8_t, zero or not */
     int64_t grain; /* elements worth a thread */

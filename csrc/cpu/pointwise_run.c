@@ -91,7 +91,7 @@ static mp_dtype choose_stored(const mp_call *call, const mp_pointwise *op, int n
     if (!op->compares) common = (mp_dtype)call->out[0]->dtype;
     for (int k = op->selects; k < n_in; k++) {
         const mp_array *a = call->in[k];
-        if (a->weak) continue;
+        if (a->weak || op->converts) continue;
         if (common == MP_NO_DTYPE) common = (mp_dtype)a->dtype;
         if (a->dtype != (int)common) return MP_NO_DTYPE;
     }

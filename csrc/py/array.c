@@ -416,9 +416,8 @@ static PyType_Slot own_slots[] = {
     {Py_bf_releasebuffer, mp_py_release_buffer},
 };
 
-/* NumPy's operators leave `numpy_array + array` to this type. */
+/* NumPy's arrays leave binary operators to this type where they cannot ask it. */
 static int set_attributes(PyObject *type) {
-    if (PyObject_SetAttrString(type, "__array_ufunc__", Py_None) < 0) return -1;
     PyObject *priority = PyFloat_FromDouble(MP_PY_PRIORITY);
     int status = priority ? PyObject_SetAttrString(type, "__array_priority__", priority) : -1;
     Py_XDECREF(priority);

@@ -33,6 +33,7 @@ typedef struct mp_py_state {
     PyObject *op_index;                    /* dict of row names and numbers */
     PyObject *array2string;                /* NumPy's */
     PyObject *cuda_path;                   /* of _cuda.so; NULL once it was looked for */
+    PyObject *ufuncs, *ufunc_rest;         /* see protocol.c */
     PyObject *truths[2];                   /* what comparisons of numbers give */
 } mp_py_state;
 extern mp_py_state *mp_py;
@@ -175,6 +176,7 @@ int mp_py_numpy_init(PyObject *module);
 /* scalar.c: an operator on 0-d arrays and Python numbers, or NULL without an exception where the op
  * has to be called. */
 PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right);
+PyObject *mp_py_direct_compare(PyObject *left, PyObject *right, int relation);
 PyObject *mp_py_direct_negative(PyObject *object);
 PyObject *mp_py_direct_absolute(PyObject *object);
 int mp_py_scalar_init(void);
@@ -195,7 +197,7 @@ PyObject *mp_py_repr(PyObject *self); /* text.c */
 PyObject *mp_py_str(PyObject *self);
 PyObject *mp_py_item(mp_array *a); /* of one element */
 PyObject *mp_py_to_list(mp_array *a);
-/* dst[...] = value, which may be anything that stands for an array on any device */
+/* dst[...] = value, which may be anything that stands for an array on any device (assign.c) */
 int mp_py_assign(const char *op, mp_array *dst, PyObject *value);
 /* Number of elements along axis 0; a TypeError for 0-d arrays. */
 Py_ssize_t mp_py_length(PyObject *self);
@@ -205,6 +207,8 @@ PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t 
 PyObject *mp_py_method_dlpack_device(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_copy(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_deepcopy(PyObject *self, PyObject *memo);
+PyObject *mp_py_method_array_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                                   PyObject *names);
 PyObject *mp_py_method_reduce(PyObject *self, PyObject *unused);
 PyObject *mp_py_method_format(PyObject *self, PyObject *spec);
 PyObject *mp_py_method_backward(PyObject *self, PyObject *const *args, Py_ssize_t n,
@@ -250,7 +254,8 @@ int mp_py_rows_init(PyObject *module); /* call.c */
 int mp_py_hooks_init(PyObject *module);
 extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
     mp_py_node_functions[], mp_py_amp_functions[], mp_py_optim_functions[], mp_py_info_functions[],
-    mp_py_cuda_functions[];
+    mp_py_cuda_functions[], mp_py_protocol_functions[], mp_py_layout_functions[],
+    mp_py_index_functions[];
 
 #define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
 

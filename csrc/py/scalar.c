@@ -1,9 +1,11 @@
 /* Operators on numbers: two 0-d arrays of the CPU, or one and a Python number. They give what the
  * op would give, to the bit, without calling it; what is unusual in any way is left to the op. */
 #include <math.h>
-#include <string.h>
 
 #include "py.h"
+
+/* What comes before the sum of two numbers would cost more than it if it were called. */
+#define INLINE static inline __attribute__((always_inline))
 
 /* A number as an operand. Narrow floats and float32 are exact in `real`. */
 typedef struct operand {
@@ -21,10 +23,6 @@ typedef struct arithmetic {
     bool (*i64)(int64_t a, int64_t b, int64_t *y); /* false: left to the kernel */
     bool bits;                                     /* takes bools as numbers of one bit */
 } arithmetic;
-typedef struct comparison {
-    bool (*f64)(double a, double b); /* float32 compares as it does in float64 */
-    bool (*i64)(int64_t a, int64_t b);
-} comparison;
 
 #define ARITHMETIC(op, sign)                                                                       \
     static float op##_f32(float a, float b) { return a sign b; }                                   \
@@ -33,10 +31,6 @@ typedef struct comparison {
         *y = (int64_t)((uint64_t)a sign(uint64_t) b);                                              \
         return true;                                                                               \
     }
-#define COMPARISON(op, sign)                                                                       \
-    static bool op##_f64(double a, double b) { return a sign b; }                                  \
-    static bool op##_i64(int64_t a, int64_t b) { return a sign b; }
-
 ARITHMETIC(add, +)
 ARITHMETIC(sub, -)
 ARITHMETIC(mul, *)
@@ -109,13 +103,6 @@ static bool right_shift_i64(int64_t a, int64_t b, int64_t *y) {
     return true;
 }
 
-COMPARISON(equal, ==)
-COMPARISON(not_equal, !=)
-COMPARISON(less, <)
-COMPARISON(less_equal, <=)
-COMPARISON(greater, >)
-COMPARISON(greater_equal, >=)
-
 static const arithmetic arithmetics[MP_OP_COUNT] = {
     [MP_OP_add] = {add_f32, add_f64, add_i64, false},
     [MP_OP_sub] = {sub_f32, sub_f64, sub_i64, false},
@@ -130,38 +117,28 @@ static const arithmetic arithmetics[MP_OP_COUNT] = {
     [MP_OP_bitwise_left_shift] = {NULL, NULL, left_shift_i64, false},
     [MP_OP_bitwise_right_shift] = {NULL, NULL, right_shift_i64, false},
 };
-static const comparison comparisons[MP_OP_COUNT] = {
-    [MP_OP_equal] = {equal_f64, equal_i64},
-    [MP_OP_not_equal] = {not_equal_f64, not_equal_i64},
-    [MP_OP_less] = {less_f64, less_i64},
-    [MP_OP_less_equal] = {less_equal_f64, less_equal_i64},
-    [MP_OP_greater] = {greater_f64, greater_i64},
-    [MP_OP_greater_equal] = {greater_equal_f64, greater_equal_i64},
-};
-
 /* ---- operands ---- */
 
-static bool read_array(const mp_array *a, operand *out) {
+INLINE bool read_array(const mp_array *a, operand *out) {
     if (a->ndim || a->weak || mp_array_device(a) != MP_CPU || !mp_py_is_plain(a)) return false;
-    const void *at = mp_data(a);
-    float real;
+    const void *data = a->storage->data;
     out->dtype = (mp_dtype)a->dtype;
     out->weak = false;
     out->floating = true;
     switch (a->dtype) {
-    case MP_FLOAT32: memcpy(&real, at, sizeof real), out->real = real; return true;
-    case MP_FLOAT64: memcpy(&out->real, at, sizeof out->real); return true;
+    case MP_FLOAT32: out->real = ((const float *)data)[a->offset]; return true;
+    case MP_FLOAT64: out->real = ((const double *)data)[a->offset]; return true;
     case MP_FLOAT16:
-    case MP_BFLOAT16: out->real = mp_load_double(out->dtype, at); return true;
-    case MP_INT64: memcpy(&out->whole, at, sizeof out->whole); break;
-    case MP_BOOL: out->whole = *(const uint8_t *)at != 0; break;
+    case MP_BFLOAT16: out->real = mp_load_double(out->dtype, mp_data(a)); return true;
+    case MP_INT64: out->whole = ((const int64_t *)data)[a->offset]; break;
+    case MP_BOOL: out->whole = ((const uint8_t *)data)[a->offset] != 0; break;
     default: return false;
     }
     out->floating = false;
     return true;
 }
 
-static bool read_operand(PyObject *object, operand *out) {
+INLINE bool read_operand(PyObject *object, operand *out) {
     if (Py_TYPE(object) == mp_py->ndarray) return read_array(mp_py_array_of(object), out);
     out->weak = true;
     if (PyFloat_CheckExact(object)) {
@@ -186,7 +163,7 @@ static void round_weak(operand *weak, const operand *strong) {
 }
 
 /* Both operands, one of them an array at least, and the dtype that they promote to. */
-static bool read_pair(PyObject *left, PyObject *right, operand *a, operand *b, mp_dtype *common) {
+INLINE bool read_pair(PyObject *left, PyObject *right, operand *a, operand *b, mp_dtype *common) {
     if (!read_operand(left, a) || !read_operand(right, b)) return false;
     if (!a->weak && !b->weak) {
         *common = a->dtype;
@@ -243,13 +220,30 @@ static PyObject *compute(const arithmetic *op, const operand *a, const operand *
     return new_real(dtype, op->f32(float_of(a), float_of(b)));
 }
 
-static PyObject *compare(const comparison *op, const operand *a, const operand *b, mp_dtype dtype) {
+#define RELATE(type, kind)                                                                         \
+    INLINE bool relate_##kind(int relation, type a, type b) {                                      \
+        switch (relation) {                                                                        \
+        case Py_LT: return a < b;                                                                  \
+        case Py_LE: return a <= b;                                                                 \
+        case Py_EQ: return a == b;                                                                 \
+        case Py_NE: return a != b;                                                                 \
+        case Py_GT: return a > b;                                                                  \
+        default: return a >= b;                                                                    \
+        }                                                                                          \
+    }
+RELATE(double, real) /* float32 compares as it does in float64 */
+RELATE(int64_t, whole)
+
+PyObject *mp_py_direct_compare(PyObject *left, PyObject *right, int relation) {
+    operand a, b;
+    mp_dtype dtype;
     bool y;
-    if (!a->floating && !b->floating) y = op->i64(a->whole, b->whole);
-    else if (dtype == MP_FLOAT64 || (a->weak && a->floating && !b->floating) ||
-             (b->weak && b->floating && !a->floating))
-        y = op->f64(real_of(a), real_of(b));
-    else y = op->f64(float_of(a), float_of(b));
+    if (!read_pair(left, right, &a, &b, &dtype)) return NULL;
+    if (!a.floating && !b.floating) y = relate_whole(relation, a.whole, b.whole);
+    else if (a.floating && b.floating) y = relate_real(relation, a.real, b.real);
+    else if (dtype == MP_FLOAT64 || (a.floating ? a.weak : b.weak))
+        y = relate_real(relation, real_of(&a), real_of(&b));
+    else y = relate_real(relation, float_of(&a), float_of(&b)); /* integers become float32 */
     return Py_NewRef(mp_py->truths[y]);
 }
 
@@ -257,11 +251,10 @@ PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right) {
     operand a, b;
     mp_dtype dtype;
     const arithmetic *arithmetic = &arithmetics[op];
-    bool computes = arithmetic->f64 || arithmetic->i64;
-    if (!computes && !comparisons[op].f64) return NULL;
+    if (!arithmetic->f64 && !arithmetic->i64) return NULL;
     if (!read_pair(left, right, &a, &b, &dtype)) return NULL;
     if (op == MP_OP_pow && !a.floating && b.floating) return NULL; /* depends on the exponent */
-    return computes ? compute(arithmetic, &a, &b, dtype) : compare(&comparisons[op], &a, &b, dtype);
+    return compute(arithmetic, &a, &b, dtype);
 }
 
 /* One operand, an array; bools are left to the op. */

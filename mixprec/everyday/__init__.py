@@ -5,8 +5,15 @@ NumPy's own function are in `_numpy.py`.
 """
 
 NAMES = {
-    "building": "c_ diag diagflat fromfunction mgrid ogrid r_",
+    "building": (
+        "asanyarray asarray_chkfinite ascontiguousarray asfortranarray c_ diag diagflat "
+        "fromfunction mgrid ogrid r_"
+    ),
     "calculus": "convolve correlate gradient trapezoid trapz",
+    "inspection": (
+        "array_repr conj conjugate errstate imag iscomplex iscomplexobj isreal isrealobj isscalar "
+        "may_share_memory ndim real real_if_close shape shares_memory size"
+    ),
     "joining": (
         "array_split block column_stack dsplit dstack hsplit hstack rollaxis rot90 vsplit vstack"
     ),
@@ -14,10 +21,6 @@ NAMES = {
         "apply_along_axis apply_over_axes frompyfunc ndenumerate nditer piecewise vectorize"
     ),
     "polynomial": "poly1d polyder polyint polyval",
-    "values": (
-        "allclose array_equal array_equiv array_repr conj conjugate copyto errstate imag iscomplex "
-        "iscomplexobj isclose isreal isrealobj isscalar may_share_memory nan_to_num ndim real "
-        "shape shares_memory size"
-    ),
+    "values": "allclose array_equal array_equiv fabs isclose modf nan_to_num",
 }
 HOMES = {name: f"everyday.{module}" for module, names in NAMES.items() for name in names.split()}

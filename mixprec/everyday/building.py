@@ -11,9 +11,95 @@ from .. import _core, _numpy
 from .._core import ndarray
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
-from ..functional import concatenate, ravel
+from ..functional import concatenate, isfinite, ravel
 
-__all__ = ["c_", "diag", "diagflat", "fromfunction", "mgrid", "ogrid", "r_"]
+__all__ = [
+    "asanyarray",
+    "asarray_chkfinite",
+    "ascontiguousarray",
+    "asfortranarray",
+    "c_",
+    "diag",
+    "diagflat",
+    "fromfunction",
+    "mgrid",
+    "ogrid",
+    "r_",
+]
+
+
+asanyarray = asarray
+
+
+def ascontiguousarray(a: ArrayLike, dtype: DTypeLike = None) -> ndarray:
+    """The array with its elements by rows in memory, without a copy where they lie so.
+
+    Parameters
+    ----------
+    a : array_like
+        The array.
+    dtype : dtype, optional
+        As for `asarray`.
+
+    Returns
+    -------
+    ndarray
+        At least one-dimensional.
+
+    Examples
+    --------
+    >>> mp.ascontiguousarray(mp.ones((2, 3)).T).is_contiguous()
+    True
+    """
+    x = asarray(a, dtype)
+    return _core.contiguous(x) if x.ndim else _core.reshape(x, (1,))
+
+
+def asfortranarray(a: ArrayLike, dtype: DTypeLike = None) -> ndarray:
+    """The array with its elements by columns in memory, without a copy where they lie so.
+
+    Parameters are those of `ascontiguousarray`.
+
+    Examples
+    --------
+    >>> mp.asfortranarray(mp.ones((2, 3))).strides
+    (4, 8)
+    """
+    x = asarray(a, dtype)
+    return _core.permute(_core.contiguous(_core.permute(x, None)), None)
+
+
+def asarray_chkfinite(a: ArrayLike, dtype: DTypeLike = None, order: str | None = None) -> ndarray:
+    """`asarray` of what has no NaN and no infinity.
+
+    Parameters
+    ----------
+    a : array_like
+        The array.
+    dtype : dtype, optional
+        As for `asarray`.
+    order : str, optional
+        Accepted for NumPy's sake.
+
+    Returns
+    -------
+    ndarray
+        The array.
+
+    Raises
+    ------
+    ValueError
+        If there is NaN or infinity.
+
+    Examples
+    --------
+    >>> mp.asarray_chkfinite([1.0, 2.0])
+    array([1., 2.])
+    """
+    x = asarray(a, dtype)
+    if not isfinite(x).all():
+        raise ValueError("asarray_chkfinite: the array has NaN or infinity")
+    return x
 
 
 def diag(v: ArrayLike, k: int = 0) -> ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 from .. import _core, _numpy
 from .._core import ndarray
 from .._typing import ArrayLike
-from ..creation import asarray, zeros_like
-from ..functional import expand_dims, stack
+from ..creation import array, asarray, zeros
+from ..functional import concatenate, expand_dims, stack, take
 from ..functional._axis import normal
 
 __all__ = [
@@ -132,28 +132,37 @@ def piecewise(
     listed = isinstance(condlist, (list, tuple)) or getattr(condlist, "ndim", 0) > x.ndim
     if not listed or (x.ndim and np.ndim(condlist[0]) == 0):
         condlist = [condlist]
-    masks = [asarray(cond).astype(np.dtype(bool)) for cond in condlist]
+    masks = [np.broadcast_to(_mask(cond), x.shape).reshape(-1) for cond in condlist]
     if len(funclist) == len(masks) + 1:
-        rest: ndarray = asarray(np.ones(x.shape, bool))
-        for mask in masks:
-            rest = _core.where(mask, False, rest)
-        masks.append(rest)
+        masks.append(~np.any(masks, axis=0))
     elif len(funclist) != len(masks):
         raise ValueError(
             f"piecewise: {len(funclist)} functions for {len(masks)} conditions; as many or one "
             "more are wanted"
         )
-    flat, y = _core.reshape(x, (x.size,)), zeros_like(x, device=x.device)
-    y = _core.reshape(y, (x.size,))
+    flat = _core.reshape(x, (x.size,))
+    # element i of the result is element places[i] of the pieces; the first piece is a zero
+    pieces, places = [zeros(1, dtype=x.dtype, device=x.device)], np.zeros(x.size, np.int64)
+    count = 1
     for mask, function in zip(masks, funclist, strict=True):
-        picked = _core.reshape(_core.expand(mask, x.shape), (x.size,))
-        if not callable(function):
-            y[picked] = function
+        picked = np.flatnonzero(mask)
+        if not picked.size:
             continue
-        values = flat[picked]
-        if values.size:
-            y[picked] = function(values, *args, **kw)
+        if callable(function):
+            values = asarray(function(flat[array(picked, device=x.device)], *args, **kw))
+        else:
+            values = asarray(function, device=x.device)
+        values = values.astype(x.dtype, copy=False)
+        pieces.append(_core.copy(_core.expand(values, (picked.size,))))
+        places[picked] = np.arange(count, count + picked.size)
+        count += picked.size
+    y = take(concatenate(pieces), array(places, device=x.device))
     return _core.reshape(y, x.shape)
+
+
+def _mask(cond: Any) -> Any:
+    """A condition as bools of NumPy's: what it picks has to be known here."""
+    return (cond.detach().cpu().numpy() if isinstance(cond, ndarray) else np.asarray(cond)) != 0
 
 
 class vectorize(np.vectorize):

@@ -1,8 +1,8 @@
 """Functions of each element as ufuncs.
 
-`ufunc` makes an object of the C type of that name of a Python function. A call with the arrays alone
-runs the row; everything else NumPy lets one ask of a ufunc is written here: calls with out=, where=
-or dtype=, and the methods.
+`ufunc` makes an object of the C type of that name of a Python function. A call with the arrays
+alone runs the row; everything else NumPy lets one ask of a ufunc is written here: calls with out=,
+where= or dtype=, and the methods.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _call(
     order: str = "K",
     subok: bool = True,
 ) -> Any:
-    """Calls that are not plain: with an output, a mask or a dtype, or the wrong number of arrays."""
+    """Calls that are not plain: with an output, a mask or a dtype, or the wrong count."""
     name, nin = self.__name__, self.nin
     if not nin <= len(args) <= nin + self.nout:
         raise TypeError(f"{name}: {nin} arrays are wanted, {len(args)} arguments given")
@@ -165,7 +165,7 @@ def _place(name: str, results: Any, outs: Any, where: Any, casting: str) -> Any:
 def _place_one(name: str, y: ndarray, out: ndarray | None, where: Any, casting: str) -> ndarray:
     mask = None if where is True else _mask(name, where)
     if out is None:  # NumPy leaves the rest as its memory was
-        return y if mask is None else cast("ndarray", _core.where(mask, y, 0))
+        return y if mask is None else _core.where(mask, y, 0)
     check_cast(name, y.dtype, out.dtype, casting)
     if mask is not None:
         if y.dtype != out.dtype:
@@ -310,7 +310,7 @@ def reduce(
         y = _reduce_in_turn(self, op, x, axes, start, keepdims)
     if initial is not _MISSING and initial is not None and not empty:
         y = self(initial, y)
-    return cast("ndarray", _place_one(op, y, _outputs(op, out, 1)[0], True, "same_kind"))
+    return _place_one(op, y, _outputs(op, out, 1)[0], True, "same_kind")
 
 
 def _reduce_in_turn(
@@ -367,7 +367,7 @@ def accumulate(
         for i in range(1, len(rows)):
             results.append(self(results[-1], rows[i]))
         y = _from_rows(results, x, axis)
-    return cast("ndarray", _place_one(op, y, _outputs(op, out, 1)[0], True, "same_kind"))
+    return _place_one(op, y, _outputs(op, out, 1)[0], True, "same_kind")
 
 
 def _from_rows(rows: Sequence[ndarray], x: ndarray, axis: int) -> ndarray:
@@ -425,7 +425,7 @@ def reduceat(
         part = rows[begin : max(end, begin + 1)]
         results.append(reduce(self, part, 0, dtype))
     y = _from_rows(results, x, axis) if results else rows[:0]
-    return cast("ndarray", _place_one(op, y, _outputs(op, out, 1)[0], True, "same_kind"))
+    return _place_one(op, y, _outputs(op, out, 1)[0], True, "same_kind")
 
 
 def outer(self: Any, a: ArrayLike, b: ArrayLike, /, **kwargs: Any) -> ndarray:

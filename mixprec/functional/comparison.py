@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike
+from ._ufunc import ufunc
 
 __all__ = [
     "eq",
@@ -15,9 +14,6 @@ __all__ = [
     "greater",
     "greater_equal",
     "gt",
-    "isfinite",
-    "isinf",
-    "isnan",
     "le",
     "less",
     "less_equal",
@@ -27,6 +23,7 @@ __all__ = [
 ]
 
 
+@ufunc("equal")
 def equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """Where x1 == x2, as an array of bool. Also spelled `eq`.
 
@@ -48,6 +45,7 @@ def equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _core.equal(x1, x2)
 
 
+@ufunc("not_equal")
 def not_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """Where x1 != x2, as an array of bool. Also spelled `ne`. See `equal`.
 
@@ -59,6 +57,7 @@ def not_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _core.not_equal(x1, x2)
 
 
+@ufunc("less")
 def less(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """Where x1 < x2, as an array of bool. Also spelled `lt`. See `equal`.
 
@@ -70,6 +69,7 @@ def less(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _core.less(x1, x2)
 
 
+@ufunc("less_equal")
 def less_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """Where x1 <= x2, as an array of bool. Also spelled `le`. See `equal`.
 
@@ -81,6 +81,7 @@ def less_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _core.less_equal(x1, x2)
 
 
+@ufunc("greater")
 def greater(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """Where x1 > x2, as an array of bool. Also spelled `gt`. See `equal`.
 
@@ -92,6 +93,7 @@ def greater(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _core.greater(x1, x2)
 
 
+@ufunc("greater_equal")
 def greater_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """Where x1 >= x2, as an array of bool. Also spelled `ge`. See `equal`.
 
@@ -101,39 +103,6 @@ def greater_equal(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     [False, True]
     """
     return _core.greater_equal(x1, x2)
-
-
-def isnan(x: ArrayLike) -> ndarray:
-    """Where x is NaN, as an array of bool.
-
-    Examples
-    --------
-    >>> mp.isnan(mp.array([1.0, math.nan])).tolist()
-    [False, True]
-    """
-    return _core.not_equal(x, x)
-
-
-def isinf(x: ArrayLike) -> ndarray:
-    """Where x is infinite, of either sign, as an array of bool.
-
-    Examples
-    --------
-    >>> mp.isinf(mp.array([1.0, -math.inf])).tolist()
-    [False, True]
-    """
-    return _core.equal(_core.abs(x), math.inf)
-
-
-def isfinite(x: ArrayLike) -> ndarray:
-    """Where x is neither infinite nor NaN, as an array of bool.
-
-    Examples
-    --------
-    >>> mp.isfinite(mp.array([1.0, math.inf, math.nan])).tolist()
-    [True, False, False]
-    """
-    return _core.less(_core.abs(x), math.inf)
 
 
 # PyTorch's spellings

@@ -74,6 +74,7 @@ def add(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _add(x1, x2)
 
 
+@ufunc("sub")
 def subtract(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """x1 - x2. Also spelled `sub`.
 
@@ -95,6 +96,7 @@ def subtract(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _sub(x1, x2)
 
 
+@ufunc("mul", identity=1)
 def multiply(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """x1 * x2, element by element. Also spelled `mul`.
 
@@ -116,6 +118,7 @@ def multiply(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _mul(x1, x2)
 
 
+@ufunc("div")
 def divide(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """x1 / x2. Also spelled `div` and `true_divide`.
 
@@ -137,6 +140,7 @@ def divide(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _div(x1, x2)
 
 
+@ufunc("pow")
 def power(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """x1 to the power x2. Also spelled `pow`.
 
@@ -167,6 +171,7 @@ def power(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _core.pow(x1, x2)
 
 
+@ufunc("maximum")
 def maximum(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """The larger of two elements; NaN if one is NaN.
 
@@ -188,6 +193,7 @@ def maximum(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     return _core.maximum(x1, x2)
 
 
+@ufunc("minimum")
 def minimum(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     """The smaller of two elements; NaN if one is NaN.
 
@@ -283,6 +289,7 @@ def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike) -> ndarray:
 # ---- one operand ----
 
 
+@ufunc("neg")
 def negative(x: ArrayLike) -> ndarray:
     """-x. Also spelled `neg`.
 
@@ -304,6 +311,7 @@ def negative(x: ArrayLike) -> ndarray:
     return _core.neg(x)
 
 
+@ufunc("abs")
 def absolute(x: ArrayLike) -> ndarray:
     """The absolute value of each element. Also spelled `abs`.
 
@@ -325,6 +333,7 @@ def absolute(x: ArrayLike) -> ndarray:
     return _core.abs(x)
 
 
+@ufunc("sign")
 def sign(x: ArrayLike) -> ndarray:
     """-1, 0 or 1: the sign of each element; NaN of NaN.
 
@@ -368,6 +377,7 @@ def exp(x: ArrayLike) -> ndarray:
     return _core.exp(x)
 
 
+@ufunc("log")
 def log(x: ArrayLike) -> ndarray:
     """The natural logarithm of each element.
 
@@ -411,6 +421,7 @@ def sqrt(x: ArrayLike) -> ndarray:
     return _core.sqrt(x)
 
 
+@ufunc("rsqrt")
 def rsqrt(x: ArrayLike) -> ndarray:
     """One over the square root of each element.
 
@@ -432,6 +443,7 @@ def rsqrt(x: ArrayLike) -> ndarray:
     return _core.rsqrt(x)
 
 
+@ufunc()
 def square(x: ArrayLike) -> ndarray:
     """x * x.
 
@@ -443,6 +455,7 @@ def square(x: ArrayLike) -> ndarray:
     return _core.pow(x, 2)
 
 
+@ufunc("reciprocal")
 def reciprocal(x: ArrayLike) -> ndarray:
     """1 / x.
 

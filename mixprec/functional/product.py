@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import _core
 from .._core import ndarray
+from .._short import short
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import normal, several
@@ -289,6 +290,7 @@ def outer(x1: ArrayLike, x2: ArrayLike, out: ndarray | None = None) -> ndarray:
     return y if out is None else into("outer", y, out)
 
 
+@short("dot")
 def dot(x1: ArrayLike, x2: ArrayLike, out: ndarray | None = None) -> ndarray:
     """NumPy's product: over the last axis of x1 and the last but one, or only one, of x2.
 

@@ -7,10 +7,13 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import _core
 from .._core import ndarray
+from .._dtypes import to_dtype
 from .._short import short
-from .._typing import ArrayLike, Axis, Shape
+from .._typing import ArrayLike, Axis, DTypeLike, Shape
 from ..creation import asarray
 from ._axis import normal, one_of, several
 
@@ -85,20 +88,23 @@ def reshape(
     return y
 
 
-def view(x: ndarray, *shape: Any) -> ndarray:
-    """x in another shape, over the same memory.
+def view(x: ndarray, *shape: Any, dtype: DTypeLike = None) -> ndarray:
+    """x in another shape or another dtype, over the same memory.
 
     Parameters
     ----------
     x : ndarray
         The array.
-    *shape : int or sequence of int
-        The new shape; one extent may be -1.
+    *shape : int or sequence of int, or a dtype
+        The new shape; one extent may be -1. A dtype, which can be given by name too, leaves the
+        bytes as they are: they are read as its elements, which NumPy and PyTorch mean by it.
+    dtype : dtype, optional
+        The dtype by name.
 
     Returns
     -------
     ndarray
-        A view of x.
+        A view of x, in another dtype outside of any graph.
 
     Raises
     ------
@@ -109,7 +115,15 @@ def view(x: ndarray, *shape: Any) -> ndarray:
     --------
     >>> mp.arange(6).view(2, 3).shape
     (2, 3)
+    >>> mp.ones(2).view(mp.int32).tolist()
+    [1065353216, 1065353216]
     """
+    if dtype is None and len(shape) == 1 and isinstance(shape[0], (str, type, np.dtype)):
+        dtype = shape[0]
+    if dtype is not None:
+        return _core.reinterpret(x, to_dtype("view", dtype))
+    if not shape:
+        return _core.reshape(x, x.shape)
     y = _core.reshape(x, listed(shape))
     if y.size and y.data_ptr() != x.data_ptr():
         raise ValueError(
