@@ -297,6 +297,14 @@ int mp_py_index_read(mp_array *a, PyObject *index, mp_py_index *out) {
     return status;
 }
 
+/* One element of an array without gaps, by one op. */
+static mp_status element_view(mp_array *a, const mp_py_index *index, mp_array **out) {
+    mp_attrs attrs = mp_attrs_new();
+    attrs.n_ints = 1;
+    attrs.ints[0] = index->offset - a->offset;
+    return mp_op1(MP_OP_as_strided, a, &attrs, out);
+}
+
 mp_status mp_py_index_view(mp_array *a, const mp_py_index *index, mp_array **out) {
     if (index->whole) {
         *out = mp_array_ref(a);
@@ -304,6 +312,7 @@ mp_status mp_py_index_view(mp_array *a, const mp_py_index *index, mp_array **out
     }
     if (mp_py_is_unrecorded(a))
         return mp_array_view(a, index->ndim, index->shape, index->strides, index->offset, out);
+    if (index->element && a->contiguous) return element_view(a, index, out);
     mp_attrs attrs = mp_attrs_new();
     size_t n = (size_t)a->ndim;
     mp_array *sliced;
