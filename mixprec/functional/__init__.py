@@ -15,6 +15,7 @@ from . import (
     product,
     reduce,
     shape,
+    writing,
 )
 from .activation import *
 from .comparison import *
@@ -26,6 +27,7 @@ from .pointwise import *
 from .product import *
 from .reduce import *
 from .shape import *
+from .writing import *
 
 __all__ = []
 __all__ += activation.__all__
@@ -38,3 +40,4 @@ __all__ += pointwise.__all__
 __all__ += product.__all__
 __all__ += reduce.__all__
 __all__ += shape.__all__
+__all__ += writing.__all__

@@ -11,7 +11,8 @@ from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike, Shape
 from ..creation import arange, asarray
-from .indexing import flatnonzero, put
+from .indexing import flatnonzero
+from .writing import put
 
 __all__ = [
     "diag_indices",
