@@ -24,6 +24,7 @@ from . import (
     rounding,
     shape,
     trigonometry,
+    writing,
 )
 from .activation import *
 from .bitwise import *
@@ -44,6 +45,7 @@ from .reduce import *
 from .rounding import *
 from .shape import *
 from .trigonometry import *
+from .writing import *
 
 __all__ = []
 __all__ += activation.__all__
@@ -65,3 +67,4 @@ __all__ += reduce.__all__
 __all__ += rounding.__all__
 __all__ += shape.__all__
 __all__ += trigonometry.__all__
+__all__ += writing.__all__
