@@ -98,8 +98,9 @@ static const mp_pointwise square_op = {.f32 = square_f32,
 MP_ROW_FN(cube_f32, float, float, float, (A) * (A) * (A))
 MP_ROW_FN(cube_f64, double, double, double, (A) * (A) * (A))
 static const mp_pointwise cube_op = {.f32 = cube_f32, .f64 = cube_f64, .grain = MP_GRAIN_LIGHT};
-MP_ROW_FN(root_f32, float, float, float, sqrtf(A))
-MP_ROW_FN(root_f64, double, double, double, sqrt(A))
+/* unlike sqrt, the power of -0 is 0 and that of -inf is inf */
+MP_ROW_FN(root_f32, float, float, float, A == -INFINITY ? INFINITY : sqrtf(A + 0.0f))
+MP_ROW_FN(root_f64, double, double, double, A == -INFINITY ? INFINITY : sqrt(A + 0.0))
 static const mp_pointwise root_op = {.f32 = root_f32, .f64 = root_f64, .grain = MP_GRAIN_LIGHT};
 MP_ROW_FN(inverse_f32, float, float, float, 1 / A)
 MP_ROW_FN(inverse_f64, double, double, double, 1 / A)
