@@ -150,8 +150,8 @@ def logsumexp(
 
     Examples
     --------
-    >>> mp.logsumexp(mp.array([1000.0, 1000.0])).item()
-    1000.693115234375
+    >>> round(mp.logsumexp(mp.array([1000.0, 1000.0])).item(), 3)
+    1000.693
     """
     if dim is not None:
         axis = one_of("logsumexp", axis, dim)
