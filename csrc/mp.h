@@ -275,7 +275,10 @@ typedef struct mp_attrs {
     uint64_t seed, offset; /* RNG: key and call number */
     int16_t device;
     int8_t dtype; /* of the result, or MP_NO_DTYPE */
-    uint8_t keepdims, reduction /* mp_reduction */, tanh /* gelu: tanh form */, causal;
+    uint8_t keepdims, reduction /* mp_reduction */, tanh /* gelu: tanh form */;
+    union {
+        uint8_t causal, descending, right;
+    };
     uint8_t n_ints;            /* MP_ALL: None was given */
     int64_t ints[MP_MAX_INTS]; /* last, so that nodes keep only what is used */
 } mp_attrs;

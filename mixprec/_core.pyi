@@ -11,6 +11,7 @@ from typing_extensions import disjoint_base
 from ._device import device as _Device
 from ._layout import flagsobj, flatiter
 from ._typing import ArrayLike, Axis, DTypeLike, Shape
+from .functional.sorting import TopK
 
 _DType: TypeAlias = np.dtype[Any]
 _Array = TypeVar("_Array", bound=ndarray)
@@ -282,85 +283,148 @@ class ndarray:
     ) -> ndarray: ...
     def clamp(x, min: ArrayLike | None = None, max: ArrayLike | None = None) -> ndarray: ...
     def sum(
-        x,
+        a,
         axis: Axis = None,
         dtype: DTypeLike = None,
+        out: Any = None,
         keepdims: builtins.bool = False,
+        initial: Any = None,
+        where: Any = True,
+        *,
+        dim: Axis = None,
+        keepdim: builtins.bool = False,
+    ) -> ndarray: ...
+    def prod(
+        a,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+        out: Any = None,
+        keepdims: builtins.bool = False,
+        initial: Any = None,
+        where: Any = True,
         *,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def mean(
-        x,
+        a,
         axis: Axis = None,
         dtype: DTypeLike = None,
+        out: Any = None,
         keepdims: builtins.bool = False,
         *,
+        where: Any = True,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def var(
-        x,
+        a,
         axis: Axis = None,
-        *,
-        ddof: builtins.int = 0,
+        dtype: DTypeLike = None,
+        out: Any = None,
+        ddof: float = 0,
         keepdims: builtins.bool = False,
-        correction: builtins.int | None = None,
+        *,
+        where: Any = True,
+        mean: Any = None,
+        correction: float | None = None,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def std(
-        x,
+        a,
         axis: Axis = None,
-        *,
-        ddof: builtins.int = 0,
+        dtype: DTypeLike = None,
+        out: Any = None,
+        ddof: float = 0,
         keepdims: builtins.bool = False,
-        correction: builtins.int | None = None,
+        *,
+        where: Any = True,
+        mean: Any = None,
+        correction: float | None = None,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def max(
-        x,
+        a,
         axis: Axis = None,
+        out: Any = None,
         keepdims: builtins.bool = False,
+        initial: Any = None,
+        where: Any = True,
         *,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def min(
-        x,
+        a,
         axis: Axis = None,
+        out: Any = None,
         keepdims: builtins.bool = False,
+        initial: Any = None,
+        where: Any = True,
         *,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def amax(
-        x,
+        a,
         axis: Axis = None,
+        out: Any = None,
         keepdims: builtins.bool = False,
+        initial: Any = None,
+        where: Any = True,
         *,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def amin(
-        x,
+        a,
         axis: Axis = None,
+        out: Any = None,
         keepdims: builtins.bool = False,
+        initial: Any = None,
+        where: Any = True,
         *,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
-    def all(
-        x,
+    def ptp(
+        a,
         axis: Axis = None,
+        out: Any = None,
         keepdims: builtins.bool = False,
         *,
+        dim: Axis = None,
+    ) -> ndarray: ...
+    def all(
+        a,
+        axis: Axis = None,
+        out: Any = None,
+        keepdims: builtins.bool = False,
+        *,
+        where: Any = True,
         dim: Axis = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def any(
-        x,
+        a,
+        axis: Axis = None,
+        out: Any = None,
+        keepdims: builtins.bool = False,
+        *,
+        where: Any = True,
+        dim: Axis = None,
+        keepdim: builtins.bool = False,
+    ) -> ndarray: ...
+    def count_nonzero(
+        a,
+        axis: Axis = None,
+        *,
+        keepdims: builtins.bool = False,
+    ) -> ndarray: ...
+    def logsumexp(
+        a,
         axis: Axis = None,
         keepdims: builtins.bool = False,
         *,
@@ -368,21 +432,71 @@ class ndarray:
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def argmax(
-        x,
+        a,
         axis: builtins.int | None = None,
-        keepdims: builtins.bool = False,
+        out: Any = None,
         *,
+        keepdims: builtins.bool = False,
         dim: builtins.int | None = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
     def argmin(
-        x,
+        a,
         axis: builtins.int | None = None,
-        keepdims: builtins.bool = False,
+        out: Any = None,
         *,
+        keepdims: builtins.bool = False,
         dim: builtins.int | None = None,
         keepdim: builtins.bool = False,
     ) -> ndarray: ...
+    def cumsum(
+        a,
+        axis: builtins.int | None = None,
+        dtype: DTypeLike = None,
+        out: Any = None,
+        *,
+        dim: builtins.int | None = None,
+    ) -> ndarray: ...
+    def cumprod(
+        a,
+        axis: builtins.int | None = None,
+        dtype: DTypeLike = None,
+        out: Any = None,
+        *,
+        dim: builtins.int | None = None,
+    ) -> ndarray: ...
+    def argsort(
+        a,
+        axis: builtins.int | None = -1,
+        kind: str | None = None,
+        order: None = None,
+        *,
+        descending: builtins.bool = False,
+        stable: builtins.bool | None = True,
+        dim: builtins.int | None = None,
+    ) -> ndarray: ...
+    def argpartition(
+        a,
+        kth: builtins.int | Sequence[builtins.int],
+        axis: builtins.int | None = -1,
+        kind: str = "introselect",
+        order: None = None,
+    ) -> ndarray: ...
+    def searchsorted(
+        a,
+        v: ArrayLike,
+        side: str = "left",
+        sorter: ArrayLike | None = None,
+    ) -> ndarray: ...
+    def topk(
+        x,
+        k: builtins.int,
+        dim: builtins.int = -1,
+        largest: builtins.bool = True,
+        sorted: builtins.bool = True,
+        *,
+        axis: builtins.int | None = None,
+    ) -> TopK: ...
     def softmax(
         x, axis: builtins.int = -1, dtype: DTypeLike = None, *, dim: builtins.int | None = None
     ) -> ndarray: ...
@@ -426,6 +540,22 @@ class ndarray:
     def transpose(self, *axes: Any) -> ndarray: ...
     def permute(self, *dims: Any) -> ndarray: ...
     def t(self) -> ndarray: ...
+    def sort(
+        self,
+        axis: builtins.int = -1,
+        kind: str | None = None,
+        order: None = None,
+        *,
+        descending: builtins.bool = False,
+        stable: builtins.bool | None = True,
+    ) -> None: ...
+    def partition(
+        self,
+        kth: builtins.int | Sequence[builtins.int],
+        axis: builtins.int = -1,
+        kind: str = "introselect",
+        order: None = None,
+    ) -> None: ...
     def lerp_(self, end: ArrayLike, weight: float) -> ndarray: ...
     def expand(self, *shape: Any) -> ndarray: ...
     def where(self, condition: ArrayLike, other: ArrayLike) -> ndarray: ...
@@ -594,8 +724,21 @@ def mean(x: ArrayLike, axes: Axis, keepdims: bool, dtype: DTypeLike | None, /) -
 def var(x: ArrayLike, axes: Axis, keepdims: bool, ddof: int, /) -> ndarray: ...
 def max(x: ArrayLike, axes: Axis, keepdims: bool, /) -> ndarray: ...
 def min(x: ArrayLike, axes: Axis, keepdims: bool, /) -> ndarray: ...
+def prod(x: ArrayLike, axes: Axis, keepdims: bool, dtype: DTypeLike | None, /) -> ndarray: ...
+def logsumexp(x: ArrayLike, axes: Axis, keepdims: bool, /) -> ndarray: ...
+def all(x: ArrayLike, axes: Axis, keepdims: bool, /) -> ndarray: ...
+def any(x: ArrayLike, axes: Axis, keepdims: bool, /) -> ndarray: ...
+def count_nonzero(x: ArrayLike, axes: Axis, keepdims: bool, /) -> ndarray: ...
 def argmax(x: ArrayLike, axis: int | None, keepdims: bool, /) -> ndarray: ...
 def argmin(x: ArrayLike, axis: int | None, keepdims: bool, /) -> ndarray: ...
+def cumsum(x: ArrayLike, axis: int | None, dtype: DTypeLike | None, /) -> ndarray: ...
+def cumprod(x: ArrayLike, axis: int | None, dtype: DTypeLike | None, /) -> ndarray: ...
+def cummax(x: ArrayLike, axis: int | None, /) -> ndarray: ...
+def cummin(x: ArrayLike, axis: int | None, /) -> ndarray: ...
+def recurrence(a: ArrayLike, b: ArrayLike, axis: int | None, /) -> ndarray: ...
+def sort(x: ArrayLike, axis: int | None, descending: bool, /) -> ndarray: ...
+def argsort(x: ArrayLike, axis: int | None, descending: bool, /) -> ndarray: ...
+def searchsorted(sorted: ArrayLike, values: ArrayLike, right: bool, /) -> ndarray: ...
 def softmax(x: ArrayLike, axis: int | None, dtype: DTypeLike | None, /) -> ndarray: ...
 def log_softmax(x: ArrayLike, axis: int | None, dtype: DTypeLike | None, /) -> ndarray: ...
 def softmax_bwd(gy: ArrayLike, y: ArrayLike, axis: int | None, /) -> ndarray: ...
@@ -737,6 +880,10 @@ def index_add(
     arrays: Sequence[ArrayLike], axis: int | None, axes: Sequence[int] | None, /
 ) -> ndarray: ...
 def nonzero(x: ArrayLike, count: int | None, /) -> ndarray: ...
+def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None, /) -> ndarray: ...
+def take_along_axis_bwd(
+    gy: ArrayLike, indices: ArrayLike, axis: int | None, count: int, dtype: DTypeLike | None, /
+) -> ndarray: ...
 
 # ---- arrays from elsewhere ----
 

@@ -6,6 +6,7 @@ of the tables below. Importing this file binds them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from . import _core, _layout
@@ -22,10 +23,10 @@ _FUNCTIONS = (
     "add subtract sub multiply mul divide div power pow maximum minimum "
     "eq ne lt le gt ge isnan isinf isfinite "
     "negative neg absolute abs sign exp log sqrt rsqrt tanh sigmoid relu square reciprocal "
-    "clip clamp sum mean var std max min amax amin all any argmax argmin softmax log_softmax "
-    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy "
-    "argpartition argsort choose cumprod cumsum diagonal dot nonzero prod ptp put repeat round "
-    "searchsorted trace"
+    "clip clamp sum prod mean var std max min amax amin ptp all any argmax argmin count_nonzero "
+    "softmax log_softmax logsumexp cumsum cumprod argsort argpartition searchsorted topk "
+    "matmul mm bmm dot trace diagonal swapaxes flatten ravel squeeze unsqueeze broadcast_to "
+    "repeat round take put choose nonzero index_select copy"
 )
 
 
@@ -65,6 +66,30 @@ def t(self: ndarray) -> ndarray:
 def lerp_(self: ndarray, end: ArrayLike, weight: float) -> ndarray:
     """Goes the part `weight` of the way to `end`, in place: a moving average."""
     return self.add_(_core.sub(end, self), alpha=weight)
+
+
+def sort(
+    self: ndarray,
+    axis: int = -1,
+    kind: str | None = None,
+    order: None = None,
+    *,
+    descending: bool = False,
+    stable: bool | None = True,
+) -> None:
+    """Sorts the array in place, as NumPy's method does. See `mp.sort`, which gives a copy."""
+    self.copy_(F.sort(self, axis, kind, order, descending=descending, stable=stable))
+
+
+def partition(
+    self: ndarray,
+    kth: int | Sequence[int],
+    axis: int = -1,
+    kind: str = "introselect",
+    order: None = None,
+) -> None:
+    """Partitions the array in place. See `mp.partition`, which gives a copy."""
+    self.copy_(F.partition(self, kth, axis, kind, order))
 
 
 def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:
@@ -203,6 +228,7 @@ def element_size(self: ndarray) -> int:
 _METHODS = {
     **{name: getattr(F, name) for name in _FUNCTIONS.split() if hasattr(F, name)},
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
+    **{f.__name__: f for f in (sort, partition)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in _layout.METHODS},
     **{f.__name__: f for f in (compress, conj, fill, tobytes, tofile)},

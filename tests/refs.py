@@ -539,6 +539,51 @@ def linear_gelu_bwd(i, a):
     return gz, gz.sum(axis=tuple(range(z.ndim - 1)))
 
 
+def logsumexp(i, a):
+    (x,) = i
+    axes = None if a["axes"] is None else tuple(a["axes"])
+    most = x.max(axis=axes, keepdims=True, initial=-np.inf)
+    most = np.where(np.isfinite(most), most, 0.0)
+    with np.errstate(divide="ignore"):
+        y = np.log(np.exp(x - most).sum(axis=axes, keepdims=True)) + most
+    return y if a["keepdims"] else y.reshape(np.sum(x, axis=axes).shape)
+
+
+def recurrence(i, a):
+    factors, terms = (np.moveaxis(x, a["axis"], 0) for x in i)
+    y = np.zeros_like(terms)
+    for k in range(len(terms)):
+        y[k] = terms[k] + (factors[k] * y[k - 1] if k else 0.0)
+    return np.moveaxis(y, 0, a["axis"])
+
+
+def in_order(f):
+    """sort or argsort; descending: stable too, which NumPy has no word for."""
+
+    def make(i, a):
+        (x,) = i
+        axis = a["axis"]
+        order = np.argsort(x, axis=axis, kind="stable")
+        if a["descending"]:
+            back = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
+            order = np.flip(x.shape[axis] - 1 - back, axis)
+        return order if f == "argsort" else np.take_along_axis(x, order, axis)
+
+    return make
+
+
+def take_along_axis_bwd(i, a):
+    gy, indices = i
+    axis = a["axis"] % gy.ndim
+    shape = list(gy.shape)
+    shape[axis] = a["count"]
+    out = np.zeros(shape)
+    places = list(np.indices(gy.shape, sparse=True))
+    places[axis] = indices
+    np.add.at(out, tuple(places), gy)
+    return out
+
+
 # Rows without a float64 formula: test_random.py checks them.
 STATISTICAL = {"random_normal", "random_integers", "random_permutation"}
 
@@ -604,8 +649,23 @@ REFS = {
     "var": var,
     "max": reduction(np.max),
     "min": reduction(np.min),
+    "prod": reduction(np.prod),
+    "logsumexp": logsumexp,
+    "all": reduction(np.all),
+    "any": reduction(np.any),
+    "count_nonzero": reduction(np.count_nonzero),
     "argmax": lambda i, a: np.argmax(i[0], axis=a["axis"], keepdims=bool(a["keepdims"])),
     "argmin": lambda i, a: np.argmin(i[0], axis=a["axis"], keepdims=bool(a["keepdims"])),
+    "cumsum": lambda i, a: np.cumsum(i[0], axis=a["axis"]),
+    "cumprod": lambda i, a: np.cumprod(i[0], axis=a["axis"]),
+    "cummax": lambda i, a: np.maximum.accumulate(i[0], axis=a["axis"]),
+    "cummin": lambda i, a: np.minimum.accumulate(i[0], axis=a["axis"]),
+    "recurrence": recurrence,
+    "sort": in_order("sort"),
+    "argsort": in_order("argsort"),
+    "searchsorted": lambda i, a: np.searchsorted(
+        i[0], i[1], side="right" if a["right"] else "left"
+    ),
     "softmax": lambda i, a: softmax(i[0], a["axis"]),
     "log_softmax": lambda i, a: log_softmax(i[0], a["axis"]),
     "softmax_bwd": lambda i, a: softmax_bwd(i, a["axis"]),
@@ -643,4 +703,6 @@ REFS = {
     "index_put": index_put,
     "index_add": index_add,
     "nonzero": lambda i, a: np.flatnonzero(i[0]),
+    "take_along_axis": lambda i, a: np.take_along_axis(i[0], i[1], axis=a["axis"]),
+    "take_along_axis_bwd": take_along_axis_bwd,
 }

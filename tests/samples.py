@@ -537,6 +537,97 @@ def nonzero(rng, n):
     for shape in ((1, n), (4, n, 3), (3, 400 * n)):  # its first axis may be broadcast
         mask = np.repeat(rng.random((1, *shape[1:])) > 0.5, shape[0], axis=0)
         yield Sample((In(mask, "fixed"),), {"count": int(mask.sum())})
+def take_along_axis(rng, n):
+    yield Sample((X(rng, 5), ints(rng, 5, n, low=-5)), {"axis": 0})
+    yield Sample((X(rng, 3, 5), ints(rng, 5, 3, n)), {"axis": 1})
+    yield Sample((X(rng, 5, n), ints(rng, 5, 4, n, dtype=np.int32, low=-5)), {"axis": 0})
+    yield Sample((X(rng, 2, 5, 3), ints(rng, 5, 2, n, 3)), {"axis": 1})
+
+
+def take_along_axis_bwd(rng, n):
+    a = {"count": 5, "dtype": None}
+    yield Sample((G(rng, n), ints(rng, 5, n, low=-5)), {"axis": 0, **a}, n)
+    yield Sample((G(rng, 4, n), ints(rng, 5, 4, n)), {"axis": 0, **a}, 4)
+    yield Sample((G(rng, 2, n, 3), ints(rng, 5, 2, n, 3)), {"axis": 1, **a}, n)
+
+
+def factors(rng, n):
+    """Products of which stay near 1."""
+    for s in reduce(last={"dtype": None})(rng, n):
+        x = s.inputs[0]
+        x.array = np.where(rng.integers(0, 8, x.array.shape) > 0, 1.0, x.array)
+        if x.array.size > 3:
+            x.array.reshape(-1)[2] = 0.0
+        yield s
+
+
+def truths(rng, n):
+    """Rows without zeros, rows of zeros, and mixed ones."""
+    for s in reduce()(rng, n):
+        x = s.inputs[0]
+        if x.array.ndim > 1:
+            x.array[:1] = 0.0
+        x.array[-1:] = np.round(x.array[-1:])
+        yield s
+
+
+def running(rng, n, **attrs):
+    yield Sample((X(rng, n),), {"axis": 0, **attrs}, n)
+    yield Sample((X(rng, 3, n),), {"axis": -1, **attrs}, n)
+    yield Sample((X(rng, n, 3),), {"axis": 0, **attrs}, n)
+    yield Sample((X(rng, 2, n, 150),), {"axis": 1, **attrs}, n)
+    yield Sample((X(rng, 2, 5, n),), {"axis": 1, **attrs}, 5)
+
+
+def small_running(**attrs):
+    def make(rng, n):
+        for s in running(rng, n, **attrs):
+            if s.inputs[0].array.size < 20000:
+                yield s
+
+    return make
+
+
+def running_factors(rng, n):
+    for s in small_running(dtype=None)(rng, n):
+        x = s.inputs[0]
+        x.array = np.where(rng.integers(0, 8, x.array.shape) > 0, 1.0, x.array)
+        if x.array.size > 3:
+            x.array.reshape(-1)[2] = 0.0
+        yield s
+
+
+def recurrence(rng, n):
+    for s in small_running()(rng, n):
+        shape = s.inputs[0].array.shape
+        yield Sample((X(rng, *shape, low=-0.9, high=0.9), X(rng, *shape)), s.attrs, 20)
+
+
+def unsorted(rng, n):
+    for descending in (False, True):
+        yield from distinct_lines(small_running(descending=descending))(rng, n)
+
+
+def distinct_lines(make):
+    """The same samples with values that lie apart along the axis."""
+
+    def inner(rng, n):
+        for s in make(rng, n):
+            x, axis = s.inputs[0], s.attrs["axis"]
+            order = np.argsort(x.array, axis=axis)
+            x.array = order * 0.25 - 0.125 * x.array.shape[axis]
+            yield s
+
+    return inner
+
+
+def searchsorted(rng, n):
+    for right in (False, True):
+        x = X(rng, n)
+        x.array = np.sort(np.round(x.array * 2) / 2)
+        values = X(rng, 3, 7, low=-3.0, high=3.0)
+        values.array = np.round(values.array * 2) / 2
+        yield Sample((x, values), {"right": right})
 
 
 SOFTPLUS = {"beta": 1.5, "threshold": 20.0}
@@ -617,8 +708,21 @@ SAMPLES = {
     "var": variance,
     "max": distinct(reduce(empty=False)),
     "min": distinct(reduce(empty=False)),
+    "prod": factors,
+    "logsumexp": reduce(empty=True),
+    "all": truths,
+    "any": truths,
+    "count_nonzero": truths,
     "argmax": arg,
     "argmin": arg,
+    "cumsum": small_running(dtype=None),
+    "cumprod": running_factors,
+    "cummax": distinct_lines(small_running()),
+    "cummin": distinct_lines(small_running()),
+    "recurrence": recurrence,
+    "sort": unsorted,
+    "argsort": unsorted,
+    "searchsorted": searchsorted,
     "softmax": soft,
     "log_softmax": soft,
     "softmax_bwd": soft_bwd(softmax),
@@ -656,4 +760,6 @@ SAMPLES = {
     "index_put": index_put,
     "index_add": index_add,
     "nonzero": nonzero,
+    "take_along_axis": take_along_axis,
+    "take_along_axis_bwd": take_along_axis_bwd,
 }

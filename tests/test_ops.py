@@ -28,18 +28,21 @@ NAMES = [name for name in ROWS if name not in STATISTICAL and name not in BIT_RO
 
 BOOL_ROWS = words(
     "equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit "
-    "logical_not logical_and logical_or logical_xor"
+    "logical_not logical_and logical_or logical_xor all any"
 )
+INDEX_ROWS = words("argmax argmin argsort searchsorted count_nonzero nonzero")
 # Rows that also take integers, and those that any dtype passes through unchanged.
 INTEGER_ROWS = words(
     "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin "
-    "floor_divide remainder fmod fmax fmin floor ceil trunc round positive index_add"
+    "floor_divide remainder fmod fmax fmin floor ceil trunc round positive index_add "
+    "prod count_nonzero cumsum cumprod cummax cummin sort argsort searchsorted"
 )
 # Rows that have no result of bools, and those whose results are int8.
 NO_BOOL_ROWS = words("neg sub positive")
 BOOL_TO_INT8_ROWS = words("floor_divide remainder fmod bitwise_left_shift bitwise_right_shift")
 MOVING_ROWS = words(
-    "copy reshape permute expand slice as_strided concatenate pad take index index_put"
+    "copy reshape permute expand slice as_strided concatenate pad take index index_put "
+    "take_along_axis"
 )
 
 
@@ -63,11 +66,11 @@ def result_dtype(name, dtype, attrs):
         return np.dtype(bool)
     if name in BOOL_TO_INT8_ROWS and dtype == np.bool_:
         return np.dtype(np.int8)
-    if name in ("argmax", "argmin", "nonzero"):
+    if name in INDEX_ROWS:
         return np.dtype(np.int64)
     if name == "scale":
         return np.dtype(np.float64 if dtype == np.float64 else np.float32)
-    if name == "sum" and dtype.kind in "iub" and not is_float(dtype):
+    if name in ("sum", "prod", "cumsum", "cumprod") and dtype.kind in "iub" and not is_float(dtype):
         return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
     return dtype
 

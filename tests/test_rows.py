@@ -38,7 +38,7 @@ PUBLIC = {
     "scale": "GradScaler.scale",
 }
 # Rows that only other rows and the core call.
-INTERNAL = {"as_strided", "view_set", "cross_entropy_soft"}
+INTERNAL = {"as_strided", "view_set", "cross_entropy_soft", "cummax", "cummin", "recurrence"}
 
 
 def find(path):

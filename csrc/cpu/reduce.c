@@ -1,9 +1,11 @@
-/* sum, mean, var, max, min over any axes and strides; argmax and argmin are in argreduce.c.
+/* sum, prod, mean, var, logsumexp, max, min over any axes and strides; argmax and argmin are in
+ * argreduce.c, all, any and count_nonzero in logical.c.
  *
  * The dimension with the shortest steps in memory decides: if it is reduced, each result is made of
  * dense rows; if not, columns of many results are made side by side. Work is cut into segments
  * whose size depends on shape and strides only, and what they give is joined in order: the number
- * of threads changes no bit. x is read once (twice by var), results are written once. */
+ * of threads changes no bit. x is read once (twice by var and logsumexp), results are written once.
+ */
 #include <math.h>
 #include <stdlib.h>
 
@@ -342,6 +344,7 @@ static double reduced_count(const mp_call *call) {
 }
 
 MP_KERNEL(sum) { return reduce(call, MP_TIERED(mp_reduce_sum), own_type(call), 1); }
+MP_KERNEL(prod) { return reduce(call, MP_TIERED(mp_reduce_prod), own_type(call), 1); }
 MP_KERNEL(max) { return reduce(call, MP_TIERED(mp_reduce_max), own_type(call), 1); }
 MP_KERNEL(min) { return reduce(call, MP_TIERED(mp_reduce_min), own_type(call), 1); }
 /* of nothing it is 0 / 0 */
@@ -370,5 +373,28 @@ MP_KERNEL(var) {
         MP_TRY(run(&p, &MP_TIERED(mp_reduce_deviation)[type], call->in[0]->size));
     }
     write_results(call, out, true, freedom > 0 ? freedom : 0);
+    return MP_OK;
+}
+
+/* log(sum of exp(x - c)) + c, where c is the greatest x if that is finite, else 0. */
+MP_KERNEL(logsumexp) {
+    plan p;
+    mp_acc *out;
+    mp_array *y = call->out[0];
+    int type = float_type(call);
+    if (y->size == 0) return MP_OK;
+    MP_TRY(result_room(call, MP_SCRATCH_KERNEL, &out));
+    for (int64_t i = 0; i < y->size; i++) out[i].f = -INFINITY;
+    if (call->in[0]->size > 0) {
+        double *center = mp_scratch((size_t)y->size * sizeof *center, MP_SCRATCH_TASK);
+        if (!center) return mp_fail(MP_ERR_MEMORY, "no room for %lld maxima", (long long)y->size);
+        plan_call(&p, call, out);
+        MP_TRY(run(&p, &MP_TIERED(mp_reduce_max)[type], call->in[0]->size));
+        for (int64_t i = 0; i < y->size; i++) center[i] = isfinite(out[i].f) ? out[i].f : 0;
+        p.center = center;
+        MP_TRY(run(&p, &MP_TIERED(mp_reduce_exp)[type], call->in[0]->size));
+        for (int64_t i = 0; i < y->size; i++) out[i].f = log(out[i].f) + center[i];
+    }
+    write_results(call, out, true, 1);
     return MP_OK;
 }

@@ -33,8 +33,10 @@ typedef struct mp_reducer {
 
 /* Per type of row: [0] float32, [1] float64, [2] int64, [3] uint64; deviation has the first two. */
 extern const mp_reducer MP_TIERED(mp_reduce_sum)[4];
+extern const mp_reducer MP_TIERED(mp_reduce_prod)[4];
 extern const mp_reducer MP_TIERED(mp_reduce_max)[4];
 extern const mp_reducer MP_TIERED(mp_reduce_min)[4];
 extern const mp_reducer MP_TIERED(mp_reduce_deviation)[2]; /* the sum of (x - center)^2 */
+extern const mp_reducer MP_TIERED(mp_reduce_exp)[2];       /* the sum of exp(x - center) */
 
 #endif

@@ -5,12 +5,15 @@
 #include <math.h>
 
 #include "reduce.h"
+#include "vmath.h"
 
 enum { LANES = 64, FEW = 32 };
 
 #define SUM(s, v) ((s) + (v))
 #define SQUARE(v, c) (((v) - (c)) * ((v) - (c)))
 #define SELF(v, c) (v)
+#define EXP_F32(v, c) mp_fexp((v) - (c))
+#define EXP_F64(v, c) exp((v) - (c))
 /* The one that is NaN wins. No jumps: loops are to be vectorised. */
 #define MAX_F(s, v) ((((s) > (v)) | ((s) != (s))) ? (s) : (v))
 #define MIN_F(s, v) ((((s) < (v)) | ((s) != (s))) ? (s) : (v))
@@ -47,6 +50,8 @@ ROW(sum_row_f64, double, double, f, 0, SUM, SELF)
 ROW(sum_row_u64, uint64_t, uint64_t, u, 0, SUM, SELF)
 ROW(deviation_row_f32, float, double, f, 0, SUM, SQUARE)
 ROW(deviation_row_f64, double, double, f, 0, SUM, SQUARE)
+ROW(exp_row_f32, float, double, f, 0, SUM, EXP_F32)
+ROW(exp_row_f64, double, double, f, 0, SUM, EXP_F64)
 ROW(max_row_f32, float, double, f, -INFINITY, MAX_F, SELF)
 ROW(max_row_f64, double, double, f, -INFINITY, MAX_F, SELF)
 ROW(max_row_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF)
@@ -90,6 +95,8 @@ COLUMNS(sum_columns_f64, double, double, f, 0, SUM, SELF, 1)
 COLUMNS(sum_columns_u64, uint64_t, uint64_t, u, 0, SUM, SELF, 1)
 COLUMNS(deviation_columns_f32, float, double, f, 0, SUM, SQUARE, 1)
 COLUMNS(deviation_columns_f64, double, double, f, 0, SUM, SQUARE, 1)
+COLUMNS(exp_columns_f32, float, double, f, 0, SUM, EXP_F32, 0)
+COLUMNS(exp_columns_f64, double, double, f, 0, SUM, EXP_F64, 0)
 COLUMNS(max_columns_f32, float, double, f, -INFINITY, MAX_F, SELF, 0)
 COLUMNS(max_columns_f64, double, double, f, -INFINITY, MAX_F, SELF, 0)
 COLUMNS(max_columns_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF, 0)
@@ -99,12 +106,63 @@ COLUMNS(min_columns_f64, double, double, f, INFINITY, MIN_F, SELF, 0)
 COLUMNS(min_columns_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF, 0)
 COLUMNS(min_columns_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF, 0)
 
+/* ---- products: in double, whose range takes in what float32 overflows to on the way ---- */
+
+/* Lanes of four elements, joined with their neighbours: great and small factors of a stretch meet
+ * before any of them grows. */
+static void prod_row_f32(mp_acc *a, int64_t n, const void *px, double center) {
+    enum { WIDTH = 32, BLOCK = 4 * WIDTH };
+    const float *x = px;
+    double product = a->f;
+    int64_t i = 0;
+    (void)center;
+    for (; i + BLOCK <= n; i += BLOCK) {
+        double lane[WIDTH];
+        for (int k = 0; k < WIDTH; k++)
+            lane[k] = ((double)x[i + k] * (double)x[i + WIDTH + k]) *
+                      ((double)x[i + 2 * WIDTH + k] * (double)x[i + 3 * WIDTH + k]);
+        for (int width = WIDTH / 2; width > 0; width /= 2)
+            for (int k = 0; k < width; k++) lane[k] = lane[2 * k] * lane[2 * k + 1];
+        product *= lane[0];
+    }
+    for (; i < n; i++) product *= (double)x[i];
+    a->f = product;
+}
+
+/* One after the other: float64 has no wider type to keep lanes in. */
+#define PROD_ROW(name, real, field)                                                                \
+    static void name(mp_acc *a, int64_t n, const void *px, double center) {                        \
+        const real *x = px;                                                                        \
+        real product = a->field;                                                                   \
+        (void)center;                                                                              \
+        for (int64_t i = 0; i < n; i++) product *= x[i];                                           \
+        a->field = product;                                                                        \
+    }
+#define PROD_COLUMNS(name, real, wide, field)                                                      \
+    static void name(mp_acc *a, int64_t cols, int64_t rows, const void *px, int64_t stride,        \
+                     const double *center) {                                                       \
+        (void)center;                                                                              \
+        for (int64_t r = 0; r < rows; r++) {                                                       \
+            const real *x = (const real *)((const char *)px + r * stride);                         \
+            for (int64_t j = 0; j < cols; j++) a[j].field *= (wide)x[j];                           \
+        }                                                                                          \
+    }
+PROD_ROW(prod_row_f64, double, f)
+PROD_ROW(prod_row_u64, uint64_t, u)
+PROD_COLUMNS(prod_columns_f32, float, double, f)
+PROD_COLUMNS(prod_columns_f64, double, double, f)
+PROD_COLUMNS(prod_columns_u64, uint64_t, uint64_t, u)
+
 /* ---- tables ---- */
+
+#define PRODUCT(s, v) ((s) * (v))
 
 #define JOIN(name, field, join)                                                                    \
     static void name(mp_acc *a, const mp_acc *b) { a->field = join(a->field, b->field); }
 JOIN(sum_join_f, f, SUM)
 JOIN(sum_join_u, u, SUM)
+JOIN(prod_join_f, f, PRODUCT)
+JOIN(prod_join_u, u, PRODUCT)
 JOIN(max_join_f, f, MAX_F)
 JOIN(max_join_i, i, MAX_I)
 JOIN(max_join_u, u, MAX_I)
@@ -121,6 +179,16 @@ const mp_reducer MP_TIERED(mp_reduce_sum)[4] = {
 const mp_reducer MP_TIERED(mp_reduce_deviation)[2] = {
     {MP_FLOAT32, {.f = 0}, deviation_row_f32, deviation_columns_f32, sum_join_f},
     {MP_FLOAT64, {.f = 0}, deviation_row_f64, deviation_columns_f64, sum_join_f},
+};
+const mp_reducer MP_TIERED(mp_reduce_exp)[2] = {
+    {MP_FLOAT32, {.f = 0}, exp_row_f32, exp_columns_f32, sum_join_f},
+    {MP_FLOAT64, {.f = 0}, exp_row_f64, exp_columns_f64, sum_join_f},
+};
+const mp_reducer MP_TIERED(mp_reduce_prod)[4] = {
+    {MP_FLOAT32, {.f = 1}, prod_row_f32, prod_columns_f32, prod_join_f},
+    {MP_FLOAT64, {.f = 1}, prod_row_f64, prod_columns_f64, prod_join_f},
+    {MP_INT64, {.u = 1}, prod_row_u64, prod_columns_u64, prod_join_u},
+    {MP_UINT64, {.u = 1}, prod_row_u64, prod_columns_u64, prod_join_u},
 };
 const mp_reducer MP_TIERED(mp_reduce_max)[4] = {
     {MP_FLOAT32, {.f = -INFINITY}, max_row_f32, max_columns_f32, max_join_f},

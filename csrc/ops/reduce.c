@@ -1,5 +1,6 @@
 /* Rules of the reductions. Infer writes the axes out: kernels and gradient rules find them
  * ascending and non-negative in attrs.ints, whatever the caller gave. */
+#include <math.h>
 #include <string.h>
 
 #include "rules.h"
@@ -45,7 +46,7 @@ static mp_dtype float_of(const mp_array *x) {
     return mp_is_float((mp_dtype)x->dtype) ? (mp_dtype)x->dtype : mp_default_float();
 }
 
-/* Booleans and integers add up in 64 bits; floating x in a floating dtype. */
+/* sum, prod: booleans and integers in 64 bits; floating x in a floating dtype. */
 mp_status mp_infer_sum(mp_call *call) {
     const mp_array *x = call->in[0];
     mp_dtype dtype = (mp_dtype)call->attrs.dtype;
@@ -54,7 +55,7 @@ mp_status mp_infer_sum(mp_call *call) {
         char kind = mp_dtypes[x->dtype].kind;
         dtype = kind == 'F' ? (mp_dtype)x->dtype : kind == 'U' ? MP_UINT64 : MP_INT64;
     } else if (mp_is_float((mp_dtype)x->dtype) && !mp_is_float(dtype)) {
-        return mp_fail(MP_ERR_TYPE, "a sum of %s in %s would lose its fractions",
+        return mp_fail(MP_ERR_TYPE, "a %s of %s in %s would lose its fractions", call->row->name,
                        mp_dtypes[x->dtype].name, mp_dtypes[dtype].name);
     }
     return reduce_axes(call, dtype, &reduced);
@@ -88,6 +89,26 @@ mp_status mp_infer_extremum(mp_call *call) {
         MP_ERR_VALUE,
         "zero-size array to reduction operation %simum which has no identity: the shape is %s",
         call->row->name, mp_shape_text(x->ndim, x->shape));
+}
+
+/* The log of the sum of exponentials; integers give the default float. */
+mp_status mp_infer_logsumexp(mp_call *call) {
+    int64_t reduced;
+    MP_TRY(reduce_axes(call, float_of(call->in[0]), &reduced));
+    call->work = 2.0 * (double)call->in[0]->size;
+    return MP_OK;
+}
+
+/* all, any: whether elements are not 0. */
+mp_status mp_infer_truth(mp_call *call) {
+    int64_t reduced;
+    return reduce_axes(call, MP_BOOL, &reduced);
+}
+
+/* count_nonzero */
+mp_status mp_infer_count(mp_call *call) {
+    int64_t reduced;
+    return reduce_axes(call, MP_INT64, &reduced);
 }
 
 /* argmax, argmin: int64, the first position along `axis`; INT64_MIN stands for None, the position
@@ -180,5 +201,77 @@ mp_status mp_vjp_extremum(mp_backward *b) {
                                 mp_chain_sum(&c, chosen, b->attrs->n_ints, b->attrs->ints), NULL);
     share = mp_chain_cast(&c, share, (mp_dtype)b->grad_dtype[0]);
     mp_chain_give(&c, 0, mp_chain2(&c, MP_OP_mul, chosen, share, NULL));
+    return mp_chain_end(&c);
+}
+
+/* x with the axes that stay first and the reduced ones, in one, last. perm: the order of the axes.
+ */
+static mp_array *reduced_last(mp_chain *c, mp_array *x, int64_t *perm) {
+    const mp_spec *spec = &c->b->in_spec[0];
+    mp_attrs attrs = mp_attrs_new();
+    int64_t shape[MP_MAX_DIMS + 1], rest = 1;
+    unsigned gone = 0;
+    int n = 0;
+    for (int i = 0; i < c->b->attrs->n_ints; i++) gone |= 1u << c->b->attrs->ints[i];
+    for (int i = 0; i < spec->ndim; i++) {
+        if (gone & (1u << i)) continue;
+        shape[n] = spec->shape[i];
+        perm[n++] = i;
+    }
+    int kept = n;
+    for (int i = 0; i < spec->ndim; i++) {
+        if (!(gone & (1u << i))) continue;
+        rest *= spec->shape[i];
+        perm[n++] = i;
+    }
+    shape[kept] = rest;
+    attrs.n_ints = (uint8_t)n;
+    memcpy(attrs.ints, perm, (size_t)n * sizeof *perm);
+    return mp_chain_reshape(c, mp_chain1(c, MP_OP_permute, x, &attrs), kept + 1, shape);
+}
+
+/* What reduced_last made, in the order and shape of x. */
+static mp_array *reduced_back(mp_chain *c, mp_array *y, const int64_t *perm) {
+    const mp_spec *spec = &c->b->in_spec[0];
+    mp_attrs attrs = mp_attrs_new();
+    int64_t shape[MP_MAX_DIMS];
+    attrs.n_ints = (uint8_t)spec->ndim;
+    for (int i = 0; i < spec->ndim; i++) {
+        shape[i] = spec->shape[perm[i]];
+        attrs.ints[perm[i]] = i;
+    }
+    return mp_chain1(c, MP_OP_permute, mp_chain_reshape(c, y, spec->ndim, shape), &attrs);
+}
+
+/* gx = gy times the product of the other elements: of those before times of those after, so that
+ * zeros do no harm. */
+mp_status mp_vjp_prod(mp_backward *b) {
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *gy = mp_chain_wide(&c, with_axes(&c, b->gy[0]));
+    if (b->attrs->n_ints == 0 || mp_spec_size(&b->in_spec[0]) == 0) return spread(&c, gy);
+    int64_t perm[MP_MAX_DIMS];
+    mp_array *x = mp_chain_cast(&c, b->in[0], (mp_dtype)(gy ? gy->dtype : b->in[0]->dtype));
+    mp_array *row = reduced_last(&c, x, perm);
+    if (!row) return mp_chain_end(&c);
+    int axis = row->ndim - 1;
+    mp_array *after = mp_rule_flip(&c, row, axis);
+    after = mp_rule_flip(&c, mp_rule_cumprod_before(&c, after, axis), axis);
+    mp_array *before = mp_rule_cumprod_before(&c, row, axis);
+    mp_array *others = reduced_back(&c, mp_chain2(&c, MP_OP_mul, before, after, NULL), perm);
+    mp_chain_give(&c, 0, mp_chain2(&c, MP_OP_mul, others, gy, NULL));
+    return mp_chain_end(&c);
+}
+
+/* gx = gy exp(x - y); where y is -inf, all of x is, and gx is 0. */
+mp_status mp_vjp_logsumexp(mp_backward *b) {
+    mp_chain c;
+    mp_chain_begin(&c, b);
+    mp_array *y = mp_chain_wide(&c, with_axes(&c, b->out[0]));
+    mp_array *gy = mp_chain_wide(&c, with_axes(&c, b->gy[0])), *x = mp_chain_wide(&c, b->in[0]);
+    mp_array *nothing = mp_chain2(&c, MP_OP_equal, y, mp_chain_number(&c, -INFINITY), NULL);
+    y = mp_chain3(&c, MP_OP_where, nothing, mp_chain_number(&c, 0), y, NULL);
+    mp_array *share = mp_chain1(&c, MP_OP_exp, mp_chain2(&c, MP_OP_sub, x, y, NULL), NULL);
+    mp_chain_give(&c, 0, mp_chain2(&c, MP_OP_mul, share, gy, NULL));
     return mp_chain_end(&c);
 }

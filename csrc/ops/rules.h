@@ -92,6 +92,13 @@ mp_array *mp_chain_number(mp_chain *c, double value);
 /* A sum over some axes, which stay with extent 1; narrow x gives float32, bool int64. */
 mp_array *mp_chain_sum(mp_chain *c, mp_array *x, int n_axes, const int64_t *axes);
 
+/* Pieces of gradient rules along one axis, in scan.c: x backwards, a view; x moved `by` places on
+ * (back where it is negative), with `fill` where nothing came; the product of the elements before
+ * each. */
+mp_array *mp_rule_flip(mp_chain *c, mp_array *x, int axis);
+mp_array *mp_rule_shift(mp_chain *c, mp_array *x, int axis, int by, double fill);
+mp_array *mp_rule_cumprod_before(mp_chain *c, mp_array *x, int axis);
+
 /* MP_ERR_NOT_IMPLEMENTED if the gradient of input i is wanted: for inputs without a rule. */
 mp_status mp_rule_no_gradient(const mp_backward *b, int i, const char *name);
 /* Zeros for input i, if its gradient is wanted: for steps, whose slope is 0 wherever there is one.

@@ -17,12 +17,19 @@ from . import (
     indices,
     joining,
     logical,
+    nanreduce,
     pointwise,
     product,
+    quantiles,
     rearranging,
     reduce,
     rounding,
+    scan,
+    searching,
+    sets,
     shape,
+    sorting,
+    statistics,
     trigonometry,
     writing,
 )
@@ -38,12 +45,19 @@ from .indexing import *
 from .indices import *
 from .joining import *
 from .logical import *
+from .nanreduce import *
 from .pointwise import *
 from .product import *
+from .quantiles import *
 from .rearranging import *
 from .reduce import *
 from .rounding import *
+from .scan import *
+from .searching import *
+from .sets import *
 from .shape import *
+from .sorting import *
+from .statistics import *
 from .trigonometry import *
 from .writing import *
 
@@ -60,11 +74,18 @@ __all__ += indexing.__all__
 __all__ += indices.__all__
 __all__ += joining.__all__
 __all__ += logical.__all__
+__all__ += nanreduce.__all__
 __all__ += pointwise.__all__
 __all__ += product.__all__
+__all__ += quantiles.__all__
 __all__ += rearranging.__all__
 __all__ += reduce.__all__
 __all__ += rounding.__all__
+__all__ += scan.__all__
+__all__ += searching.__all__
+__all__ += sets.__all__
 __all__ += shape.__all__
+__all__ += sorting.__all__
+__all__ += statistics.__all__
 __all__ += trigonometry.__all__
 __all__ += writing.__all__

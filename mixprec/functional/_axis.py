@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
 from numpy.exceptions import AxisError
+
+from .. import _core
+from .._core import ndarray
+from .._typing import Axis
 
 
 def one_of(op: str, axis: Any, dim: Any) -> Any:
@@ -31,3 +36,28 @@ def several(op: str, axis: Any, ndim: int) -> list[int]:
     if len(set(axes)) != len(axes):
         raise ValueError(f"{op}: {tuple(given)} names an axis twice")
     return axes
+def listed(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Ascending axes from the front; None is all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    given: Any = [axis] if hasattr(axis, "__index__") else axis
+    axes = sorted(normal(op, a, ndim) for a in given)
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{op}: axis {axis} names an axis twice")
+    return tuple(axes)
+
+
+def count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+    """How many elements go into one result."""
+    return math.prod(shape[a] for a in axes)
+
+
+def merged_last(op: str, x: ndarray, axis: Axis) -> tuple[ndarray, tuple[int, ...]]:
+    """x with some axes made one, the last; and the shape that has extents of 1 in their places."""
+    axes = listed(op, axis, x.ndim)
+    kept = [a for a in range(x.ndim) if a not in axes]
+    shape = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    if axes != tuple(range(len(kept), x.ndim)):
+        x = _core.permute(x, (*kept, *axes))
+    rest = x.shape[: len(kept)]
+    return _core.reshape(x, (*rest, count(x.shape, tuple(range(len(kept), x.ndim))))), shape

@@ -1,18 +1,20 @@
-"""Sums, means, extremes and their like, over all elements or along axes.
+"""Sums, products, extremes and their like, over all elements or along axes.
 
 Narrow dtypes are summed in float32. `dim` and `keepdim` are PyTorch's names of `axis` and
-`keepdims`.
+`keepdims`. Means and what goes with them are in statistics.py.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import _core
 from .._core import ndarray
-from .._dtypes import is_floating
 from .._short import short
 from .._typing import ArrayLike, Axis, DTypeLike
-from ..creation import asarray
+from ..creation import asarray, full
 from ._axis import one_of
+from ._out import deliver
 
 __all__ = [
     "all",
@@ -21,21 +23,25 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "count_nonzero",
+    "logsumexp",
     "max",
-    "mean",
     "min",
-    "std",
+    "prod",
+    "ptp",
     "sum",
-    "var",
 ]
 
 
 @short("sum")
 def sum(
-    x: ArrayLike,
+    a: ArrayLike,
     axis: Axis = None,
     dtype: DTypeLike = None,
+    out: Any = None,
     keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
     *,
     dim: Axis = None,
     keepdim: bool = False,
@@ -44,14 +50,20 @@ def sum(
 
     Parameters
     ----------
-    x : array_like
+    a : array_like
         The summands.
     axis : int or sequence of int, optional
         The axes to sum along; by default all.
     dtype : dtype, optional
-        Of the result; by default x's, for integers and bools int64 (uint64 for unsigned ones).
+        Of the result; by default a's, for integers and bools int64 (uint64 for unsigned ones).
+    out : array, optional
+        Where the result goes.
     keepdims : bool
         Leaves the axes there, with extent 1.
+    initial : number, optional
+        What is added to the sums.
+    where : array_like of bool
+        Which elements count.
 
     Returns
     -------
@@ -68,127 +80,94 @@ def sum(
     """
     if dim is not None:
         axis = one_of("sum", axis, dim)
-    return _core.sum(x, axis, keepdims or keepdim, dtype)
+    if where is not True:
+        a = _core.where(where, a, 0)
+    y = _core.sum(a, axis, keepdims or keepdim, dtype)
+    if initial is not None:
+        y = _core.add(y, initial)
+    return y if out is None else deliver("sum", y, out)
 
 
-@short("mean")
-def mean(
-    x: ArrayLike,
+def prod(
+    a: ArrayLike,
     axis: Axis = None,
     dtype: DTypeLike = None,
+    out: Any = None,
     keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
     *,
     dim: Axis = None,
     keepdim: bool = False,
 ) -> ndarray:
-    """The mean of elements.
-
-    Parameters
-    ----------
-    x : array_like
-        The values.
-    axis : int or sequence of int, optional
-        The axes to average along; by default all.
-    dtype : dtype, optional
-        Of the result; by default x's, for integers the default dtype.
-    keepdims : bool
-        Leaves the axes there, with extent 1.
+    """The product of elements. Parameters are those of `sum`.
 
     Returns
     -------
     ndarray
-        The means. The mean of nothing is NaN.
-
-    Examples
-    --------
-    >>> mp.mean(mp.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
-    array([1.5, 3.5])
-    """
-    if dim is not None:
-        axis = one_of("mean", axis, dim)
-    return _core.mean(x, axis, keepdims or keepdim, dtype)
-
-
-def var(
-    x: ArrayLike,
-    axis: Axis = None,
-    *,
-    ddof: int = 0,
-    keepdims: bool = False,
-    correction: int | None = None,
-    dim: Axis = None,
-    keepdim: bool = False,
-) -> ndarray:
-    """The variance of elements.
-
-    Parameters
-    ----------
-    x : array_like
-        The values.
-    axis : int or sequence of int, optional
-        The axes to reduce; by default all.
-    ddof : int
-        The sum of squares is divided by n - ddof: 0, NumPy's default, for the variance of the
-        values, 1 for an estimate from a sample. Also spelled `correction`.
-    keepdims : bool
-        Leaves the axes there, with extent 1.
-
-    Returns
-    -------
-    ndarray
-        The variances; float32 under autocast.
+        The products; float32 under autocast. The product of nothing is 1.
 
     Notes
     -----
-    ``sum((x - mean(x))**2) / max(n - ddof, 0)``.
+    The gradient of an element is the product of the others, also where some are 0.
 
     Examples
     --------
-    >>> mp.var(mp.array([1.0, 2.0, 3.0, 4.0])).item()
-    1.25
+    >>> mp.prod(mp.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    array([ 2., 12.])
     """
     if dim is not None:
-        axis = one_of("var", axis, dim)
-    return _core.var(x, axis, keepdims or keepdim, ddof if correction is None else correction)
+        axis = one_of("prod", axis, dim)
+    if where is not True:
+        a = _core.where(where, a, 1)
+    y = _core.prod(a, axis, keepdims or keepdim, dtype)
+    if initial is not None:
+        y = _core.mul(y, initial)
+    return y if out is None else deliver("prod", y, out)
 
 
-def std(
-    x: ArrayLike,
+def logsumexp(
+    a: ArrayLike,
     axis: Axis = None,
-    *,
-    ddof: int = 0,
     keepdims: bool = False,
-    correction: int | None = None,
+    *,
     dim: Axis = None,
     keepdim: bool = False,
 ) -> ndarray:
-    """The standard deviation of elements: the square root of `var`, whose parameters it takes.
+    """The logarithm of the sum of exponentials, which neither overflows nor vanishes.
 
-    The variance of 16-bit elements is float32 and is rounded with its root. Where it is 0 the
-    gradient is 0.
+    Parameters
+    ----------
+    a : array_like
+        The exponents.
+    axis : int or sequence of int, optional
+        The axes to reduce; by default all.
+    keepdims : bool
+        Leaves the axes there, with extent 1.
+
+    Returns
+    -------
+    ndarray
+        ``log(sum(exp(a)))``; float32 under autocast. -inf of nothing.
 
     Examples
     --------
-    >>> mp.std(mp.array([1.0, 3.0])).item()
-    1.0
+    >>> round(mp.logsumexp(mp.array([1000.0, 1000.0])).item(), 3)
+    1000.693
     """
     if dim is not None:
-        axis = one_of("std", axis, dim)
-    ddof = ddof if correction is None else correction
-    x = asarray(x)
-    narrow = x.dtype.itemsize < 4 and is_floating(x.dtype)
-    variance = _core.var(x.astype("float32") if narrow else x, axis, keepdims or keepdim, ddof)
-    constant = _core.equal(variance, 0)
-    root = _core.sqrt(_core.where(constant, 1, variance))
-    deviation = _core.where(constant, 0, root)
-    return deviation.astype(x.dtype) if narrow else deviation
+        axis = one_of("logsumexp", axis, dim)
+    return _core.logsumexp(a, axis, keepdims or keepdim)
 
 
 @short("max")
 def max(
-    x: ArrayLike,
+    a: ArrayLike,
     axis: Axis = None,
+    out: Any = None,
     keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
     *,
     dim: Axis = None,
     keepdim: bool = False,
@@ -197,12 +176,18 @@ def max(
 
     Parameters
     ----------
-    x : array_like
+    a : array_like
         The values.
     axis : int or sequence of int, optional
         The axes to reduce; by default all.
+    out : array, optional
+        Where the result goes.
     keepdims : bool
         Leaves the axes there, with extent 1.
+    initial : number, optional
+        The least that a result can be, and the result of nothing.
+    where : array_like of bool
+        Which elements count. Asks for `initial`.
 
     Returns
     -------
@@ -213,7 +198,7 @@ def max(
     Raises
     ------
     ValueError
-        If there is no element.
+        If there is no element and no `initial`.
 
     Examples
     --------
@@ -222,14 +207,22 @@ def max(
     """
     if dim is not None:
         axis = one_of("max", axis, dim)
-    return _core.max(x, axis, keepdims or keepdim)
+    keepdims = keepdims or keepdim
+    if initial is None and where is True:
+        y = _core.max(a, axis, keepdims)
+    else:
+        y = _bounded("max", _core.max, _core.maximum, a, axis, keepdims, initial, where)
+    return y if out is None else deliver("max", y, out)
 
 
 @short("min")
 def min(
-    x: ArrayLike,
+    a: ArrayLike,
     axis: Axis = None,
+    out: Any = None,
     keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
     *,
     dim: Axis = None,
     keepdim: bool = False,
@@ -243,15 +236,65 @@ def min(
     """
     if dim is not None:
         axis = one_of("min", axis, dim)
-    return _core.min(x, axis, keepdims or keepdim)
+    keepdims = keepdims or keepdim
+    if initial is None and where is True:
+        y = _core.min(a, axis, keepdims)
+    else:
+        y = _bounded("min", _core.min, _core.minimum, a, axis, keepdims, initial, where)
+    return y if out is None else deliver("min", y, out)
+
+
+def _bounded(
+    op: str,
+    row: Any,
+    join: Any,
+    a: ArrayLike,
+    axis: Axis,
+    keepdims: bool,
+    initial: Any,
+    where: Any,
+) -> ndarray:
+    """An extreme of some elements and a first value."""
+    if initial is None:
+        raise ValueError(f"{op}: where asks for initial, since there is no extreme of nothing")
+    x = asarray(a)
+    if where is not True:
+        x = _core.where(where, x, initial)
+    if x.size:
+        y: ndarray = join(row(x, axis, keepdims), initial)
+        return y
+    shape = _core.sum(x, axis, keepdims, None).shape
+    return full(shape, initial, dtype=x.dtype, device=str(x.device))
+
+
+def ptp(
+    a: ArrayLike,
+    axis: Axis = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    dim: Axis = None,
+) -> ndarray:
+    """The largest element less the smallest. Parameters are those of `max`.
+
+    Examples
+    --------
+    >>> mp.ptp(mp.array([4.0, 1.0, 3.0])).item()
+    3.0
+    """
+    if dim is not None:
+        axis = one_of("ptp", axis, dim)
+    y = _core.sub(_core.max(a, axis, keepdims), _core.min(a, axis, keepdims))
+    return y if out is None else deliver("ptp", y, out)
 
 
 @short("argmax")
 def argmax(
-    x: ArrayLike,
+    a: ArrayLike,
     axis: int | None = None,
-    keepdims: bool = False,
+    out: Any = None,
     *,
+    keepdims: bool = False,
     dim: int | None = None,
     keepdim: bool = False,
 ) -> ndarray:
@@ -259,10 +302,12 @@ def argmax(
 
     Parameters
     ----------
-    x : array_like
+    a : array_like
         The values. NaN counts as the largest.
     axis : int, optional
         The axis to look along; by default the place in the flat array is given.
+    out : array, optional
+        Where the result goes.
     keepdims : bool
         Leaves the axis there, with extent 1.
 
@@ -283,15 +328,17 @@ def argmax(
     """
     if dim is not None:
         axis = one_of("argmax", axis, dim)
-    return _core.argmax(x, axis, keepdims or keepdim)
+    y = _core.argmax(a, axis, keepdims or keepdim)
+    return y if out is None else deliver("argmax", y, out)
 
 
 @short("argmin")
 def argmin(
-    x: ArrayLike,
+    a: ArrayLike,
     axis: int | None = None,
-    keepdims: bool = False,
+    out: Any = None,
     *,
+    keepdims: bool = False,
     dim: int | None = None,
     keepdim: bool = False,
 ) -> ndarray:
@@ -304,18 +351,34 @@ def argmin(
     """
     if dim is not None:
         axis = one_of("argmin", axis, dim)
-    return _core.argmin(x, axis, keepdims or keepdim)
+    y = _core.argmin(a, axis, keepdims or keepdim)
+    return y if out is None else deliver("argmin", y, out)
 
 
 def all(
-    x: ArrayLike,
+    a: ArrayLike,
     axis: Axis = None,
+    out: Any = None,
     keepdims: bool = False,
     *,
+    where: Any = True,
     dim: Axis = None,
     keepdim: bool = False,
 ) -> ndarray:
-    """Whether every element is true, or not 0. Parameters are those of `max`.
+    """Whether every element is true, or not 0.
+
+    Parameters
+    ----------
+    a : array_like
+        The values, of any dtype. NaN is not 0.
+    axis : int or sequence of int, optional
+        The axes to reduce; by default all.
+    out : array, optional
+        Where the result goes.
+    keepdims : bool
+        Leaves the axes there, with extent 1.
+    where : array_like of bool
+        Which elements count.
 
     Returns
     -------
@@ -329,18 +392,23 @@ def all(
     """
     if dim is not None:
         axis = one_of("all", axis, dim)
-    return _core.equal(_core.sum(_core.equal(x, 0), axis, keepdims or keepdim, None), 0)
+    if where is not True:
+        a = _core.where(where, a, 1)
+    y = _core.all(a, axis, keepdims or keepdim)
+    return y if out is None else deliver("all", y, out)
 
 
 def any(
-    x: ArrayLike,
+    a: ArrayLike,
     axis: Axis = None,
+    out: Any = None,
     keepdims: bool = False,
     *,
+    where: Any = True,
     dim: Axis = None,
     keepdim: bool = False,
 ) -> ndarray:
-    """Whether some element is true, or not 0. Parameters are those of `max`.
+    """Whether some element is true, or not 0. Parameters are those of `all`.
 
     Returns
     -------
@@ -354,7 +422,35 @@ def any(
     """
     if dim is not None:
         axis = one_of("any", axis, dim)
-    return _core.not_equal(_core.sum(_core.not_equal(x, 0), axis, keepdims or keepdim, None), 0)
+    if where is not True:
+        a = _core.where(where, a, 0)
+    y = _core.any(a, axis, keepdims or keepdim)
+    return y if out is None else deliver("any", y, out)
+
+
+def count_nonzero(a: ArrayLike, axis: Axis = None, *, keepdims: bool = False) -> ndarray:
+    """How many elements are true, or not 0.
+
+    Parameters
+    ----------
+    a : array_like
+        The values, of any dtype. NaN is not 0.
+    axis : int or sequence of int, optional
+        The axes to reduce; by default all.
+    keepdims : bool
+        Leaves the axes there, with extent 1.
+
+    Returns
+    -------
+    ndarray
+        Numbers of int64.
+
+    Examples
+    --------
+    >>> mp.count_nonzero(mp.array([[0.0, 2.0], [3.0, 4.0]]), axis=0).tolist()
+    [1, 2]
+    """
+    return _core.count_nonzero(a, axis, keepdims)
 
 
 amax = max
