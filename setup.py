@@ -110,7 +110,9 @@ def core_objects() -> list[Object]:
         objects.append(c_object(source, [*include, "-ffp-contract=off"], ".py", key))
     for source in sources("csrc/cpu/*.c"):
         name = Path(source).name
-        contract = "-ffp-contract=fast" if name.startswith("gemm") else "-ffp-contract=off"
+        # fused where sums are long, and where doubles are rounded to float32 in the end
+        fused = name.startswith(("gemm", "math"))
+        contract = "-ffp-contract=fast" if fused else "-ffp-contract=off"
         # no kernel reads the floating-point flags; GCC then vectorises "c ? a : b"
         math = [contract, "-fno-trapping-math"]
         if name in UNTIERED:

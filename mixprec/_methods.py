@@ -25,8 +25,8 @@ _FUNCTIONS = (
     "negative neg absolute abs sign exp log sqrt rsqrt tanh sigmoid relu square reciprocal "
     "clip clamp sum prod mean var std max min amax amin ptp all any argmax argmin count_nonzero "
     "softmax log_softmax logsumexp cumsum cumprod argsort argpartition searchsorted topk "
-    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy "
-    "choose diagonal dot nonzero put repeat round trace"
+    "matmul mm bmm dot trace diagonal swapaxes flatten ravel squeeze unsqueeze broadcast_to "
+    "repeat round take put choose nonzero index_select copy"
 )
 
 
@@ -228,9 +228,10 @@ def element_size(self: ndarray) -> int:
 _METHODS = {
     **{name: getattr(F, name) for name in _FUNCTIONS.split()},
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
+    **{f.__name__: f for f in (sort, partition)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in _layout.METHODS},
-    **{f.__name__: f for f in (compress, conj, fill, partition, sort, tobytes, tofile)},
+    **{f.__name__: f for f in (compress, conj, fill, tobytes, tofile)},
     "bfloat16": _bfloat16,
     "conjugate": conj,
     "clone": F.copy,

@@ -59,13 +59,11 @@ COLD = {
     "kaiser": "The window of Kaiser.",
     "logspace": "Values that are evenly spaced on a logarithmic scale, between two powers.",
     "tri": "Ones at and below a diagonal, zeros above it.",
+    "trim_zeros": "A vector without the zeros at its ends.",
     "vander": "The matrix with the powers of a vector as its columns.",
     # bits
     "packbits": "Bits of bytes from elements that are zero or not.",
     "unpackbits": "The bits of bytes as elements.",
-    # order
-    "lexsort": "The indices that sort by several keys, the last one first.",
-    "trim_zeros": "A vector without the zeros at its ends.",
     # element by element
     "angle": "The angle of numbers in the plane: 0, and pi for negative ones.",
     "bitwise_count": "How many bits of the size of integers are set.",
@@ -104,6 +102,9 @@ SAME = frozenset(
     )
 )  # fmt: skip
 
+_DTYPES = frozenset(dtypes.values())
+_PLAIN = frozenset((bool, int, float, str, type(None)))  # most of what stands beside arrays
+
 
 def fallback(
     func: Callable[..., Any],
@@ -134,18 +135,22 @@ def fallback(
         that we do not have, such as texts, stay NumPy's.
     """
     name = op or str(getattr(func, "__name__", "numpy"))
-    kwargs = dict(kwargs or {})
-    out = kwargs.pop("out", None)
     given: list[Any] = []
-    args, kwargs = _views(name, args, given), _views(name, kwargs, given)
-    result = func(*args, **kwargs)
-    dtype = None if keep or kwargs.get("dtype") is not None else _floating(given)
-    recorded = [x for x in given if isinstance(x, ndarray) and x.requires_grad]
+    out = None
+    args = _views(name, args, given)
+    if kwargs:
+        out = kwargs.get("out")
+        kwargs = _views(name, {key: v for key, v in kwargs.items() if key != "out"}, given)
+        keep = keep or kwargs.get("dtype") is not None
+        result = func(*args, **kwargs)
+    else:
+        result = func(*args)
     made: list[ndarray] = []
-    ours = any(isinstance(x, ndarray) for x in given)
-    result = _wrapped(name, result, dtype, ours, made)
-    if recorded and made and _core.grad_mode() == (True, False):
-        _core.record_custom(name, _refusal(name), None, recorded, made)
+    result = _wrapped(name, result, None if keep else _floating(given), _here(given), made)
+    if made and _core.grad_mode() == (True, False):
+        recorded = [x for x in given if type(x) is not np.ndarray and x.requires_grad]
+        if recorded:
+            _core.record_custom(name, _refusal(name), None, recorded, made)
     if out is None:
         return result
     out[...] = result
@@ -176,8 +181,13 @@ def _views(op: str, value: Any, given: list[Any]) -> Any:
     if isinstance(value, np.ndarray):
         given.append(value)
     elif isinstance(value, (list, tuple)):
-        items = [_views(op, item, given) for item in value]
-        if any(a is not b for a, b in zip(items, value, strict=True)):
+        items = list(value)
+        changed = False
+        for i, item in enumerate(value):
+            if type(item) not in _PLAIN:
+                items[i] = _views(op, item, given)
+                changed = changed or items[i] is not item
+        if changed:
             return items if isinstance(value, list) else tuple(items)
     elif isinstance(value, dict):
         return {key: _views(op, item, given) for key, item in value.items()}
@@ -186,37 +196,44 @@ def _views(op: str, value: Any, given: list[Any]) -> Any:
 
 def _floating(given: list[Any]) -> np.dtype[Any]:
     """The widest floating dtype of the arrays, float32 where narrow ones differ."""
-    found: set[np.dtype[Any]] = {x.dtype for x in given if x.dtype in FLOATING}
-    if not found:
-        return _core.default_dtype()
-    if len(found) == 1:
-        return found.pop()
-    return (float64 if float64 in found else float32).dtype
+    found: Any = None
+    for x in given:
+        dtype = x.dtype
+        if dtype not in FLOATING:
+            continue
+        if found is None:
+            found = dtype
+        elif dtype != found:
+            found = float64 if float64 in (dtype, found) else float32
+    return _core.default_dtype() if found is None else np.dtype(found)
 
 
-def _wrapped(op: str, result: Any, dtype: Any, ours: bool, made: list[ndarray]) -> Any:
+def _here(given: list[Any]) -> bool:
+    """Whether results stay on the CPU: with arrays of ours, else where the default device is."""
+    return _core.default_device() == "cpu" or any(isinstance(x, ndarray) for x in given)
+
+
+def _wrapped(op: str, result: Any, dtype: Any, here: bool, made: list[ndarray]) -> Any:
     """`result` with arrays of ours, in `dtype` where floating; the floating ones join `made`."""
     if isinstance(result, (np.ndarray, np.generic)):
-        number = isinstance(result, np.generic)
-        kind = result.dtype.kind
-        if kind == "c":
+        if result.dtype.kind == "c":
             raise TypeError(f"{op}: the result is complex; complex dtypes are left out")
-        if result.dtype not in dtypes.values():
+        if result.dtype not in _DTYPES:
             return result
-        if result.dtype in FLOATING and dtype is not None and result.dtype != dtype:
-            result = np.asarray(result).astype(dtype)
-        shared = isinstance(result, np.ndarray) and not result.flags.writeable
-        # without an array of ours, where it goes is the default device's matter
-        y = _core.from_numpy(result, shared or None) if ours else array(result, copy=shared or None)
+        number = isinstance(result, np.generic)
+        if dtype is not None and result.dtype != dtype and result.dtype in FLOATING:
+            result = result.astype(dtype)
+        shared = not number and not result.flags.writeable
+        y = _core.from_numpy(result, shared or None) if here else array(result, copy=shared or None)
         y = _core.as_value(y) if number else y
         if y.dtype in FLOATING:
             made.append(y)
         return y
     if isinstance(result, tuple):
-        items = [_wrapped(op, item, dtype, ours, made) for item in result]
+        items = [_wrapped(op, item, dtype, here, made) for item in result]
         return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
     if isinstance(result, list):
-        return [_wrapped(op, item, dtype, ours, made) for item in result]
+        return [_wrapped(op, item, dtype, here, made) for item in result]
     if isinstance(result, complex):
         raise TypeError(f"{op}: the result is complex; complex dtypes are left out")
     return result

@@ -57,7 +57,6 @@ CALLS = {
     "isposinf": [((np.array([1.0, np.inf, -np.inf]),), {})],
     "kaiser": [((5, 3.0), {})],
     "lcm": [((I, 6), {})],
-    "lexsort": [(((A, I),), {}), ((M,), {"axis": 0})],
     "logspace": [((0, 2, 4), {}), ((0, 3), {"num": 3, "base": 2.0, "endpoint": False})],
     "mask_indices": [((3, np.triu), {}), ((3, np.tril, -1), {})],
     "packbits": [((B,), {}), ((B,), {"axis": 1, "bitorder": "little"})],

@@ -352,8 +352,8 @@ def test_convolution_by_windows():
     [
         (lambda: mp.asarray_chkfinite(ODD), ValueError, "asarray_chkfinite: the array has NaN"),
         (lambda: mp.vstack([]), ValueError, "vstack: no arrays"),
-        (lambda: mp.vstack([V, W]), ValueError, r"vstack: array 0 has shape \(1, 6\), array 1"),
-        (lambda: mp.hstack([M, T]), ValueError, r"hstack: array 0 has shape \(3, 4\), array 1 has"),
+        (lambda: mp.vstack([V, W]), ValueError, r"vstack: input 0 has shape \(1, 6\), input 1"),
+        (lambda: mp.hstack([M, T]), ValueError, r"hstack: input 0 has shape \(3, 4\), input 1 has"),
         (lambda: mp.hstack(3), TypeError, "hstack: a int is given"),
         (lambda: mp.vstack([V], dtype=int), TypeError, "vstack: float64 to int64 is not"),
         (lambda: mp.block([[1], 2]), ValueError, "block: the lists are not nested alike"),

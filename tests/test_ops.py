@@ -33,9 +33,9 @@ BOOL_ROWS = words(
 INDEX_ROWS = words("argmax argmin argsort searchsorted count_nonzero nonzero")
 # Rows that also take integers, and those that any dtype passes through unchanged.
 INTEGER_ROWS = words(
-    "add sub mul maximum minimum neg abs sign relu where sum prod max min argmax argmin "
-    "count_nonzero cumsum cumprod cummax cummin sort argsort searchsorted "
-    "floor_divide remainder fmod fmax fmin floor ceil trunc round positive index_add"
+    "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin "
+    "floor_divide remainder fmod fmax fmin floor ceil trunc round positive index_add "
+    "prod count_nonzero cumsum cumprod cummax cummin sort argsort searchsorted"
 )
 # Rows that have no result of bools, and those whose results are int8.
 NO_BOOL_ROWS = words("neg sub positive")

@@ -1,6 +1,6 @@
-/* take_along_axis and its gradient. An array is seen as outer x extent x inner; every line along the
- * axis has its own indices. Gradients are summed in float32 (float64 where an array is) in the order
- * of the positions, whatever the number of threads. */
+/* take_along_axis and its gradient. An array is seen as outer x extent x inner; every line along
+ * the axis has its own indices. Gradients are summed in float32 (float64 where an array is) in the
+ * order of the positions, whatever the number of threads. */
 #include "cpu.h"
 
 enum {
@@ -38,8 +38,7 @@ static mp_status read_indices(along_job *job, const mp_array *a, int64_t axis) {
     int64_t *index = NULL;
     if (a->dtype != MP_INT64) {
         index = mp_scratch((size_t)(a->size + 1) * sizeof *index, MP_SCRATCH_KERNEL);
-        if (!index)
-            return mp_fail(MP_ERR_MEMORY, "no room for %lld indices", (long long)a->size);
+        if (!index) return mp_fail(MP_ERR_MEMORY, "no room for %lld indices", (long long)a->size);
         MP_LOAD_I64(a->dtype)(index, mp_data(a), mp_itemsize(a), a->size);
         given = index;
     }

@@ -4,7 +4,8 @@
  * The dimension with the shortest steps in memory decides: if it is reduced, each result is made of
  * dense rows; if not, columns of many results are made side by side. Work is cut into segments
  * whose size depends on shape and strides only, and what they give is joined in order: the number
- * of threads changes no bit. x is read once (twice by var and logsumexp), results are written once. */
+ * of threads changes no bit. x is read once (twice by var and logsumexp), results are written once.
+ */
 #include <math.h>
 #include <stdlib.h>
 

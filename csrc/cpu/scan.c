@@ -101,8 +101,7 @@ static void recurrence_line(int64_t n, void *py, const void *px, const void *pa,
 static void recurrence_row(int64_t n, void *py, const void *px, const void *pa, value *running) {
     const double *x = px, *a = pa;
     double *y = py;
-    for (int64_t i = 0; i < n; i++)
-        y[i] = running[i].f = running[i].f * a[i] + x[i];
+    for (int64_t i = 0; i < n; i++) y[i] = running[i].f = running[i].f * a[i] + x[i];
 }
 
 /* ---- walking ---- */
@@ -219,10 +218,8 @@ static mp_status run(job *j) {
 
 /* Sums and products run in y's kind: integers in uint64, whose bits are those of int64. */
 static job job_of(mp_call *call, bool floats) {
-    return (job){.x = call->in[0],
-                 .y = call->out[0],
-                 .axis = (int)call->attrs.axis,
-                 .floats = floats};
+    return (job){
+        .x = call->in[0], .y = call->out[0], .axis = (int)call->attrs.axis, .floats = floats};
 }
 
 MP_KERNEL(cumsum) {

@@ -1,5 +1,6 @@
 /* searchsorted: a binary search for every value. Both are compared as they are where their dtype is
- * a common one, else in float64 (int64, or uint64 for unsigned integers). NaN is above everything. */
+ * a common one, else in float64 (int64, or uint64 for unsigned integers). NaN is above everything.
+ */
 #include "cpu.h"
 
 enum { WORTH = 512 /* values worth a thread */ };
@@ -67,7 +68,7 @@ MP_KERNEL(searchsorted) {
     } else {
         mp_dtype common;
         MP_TRY(mp_promote((mp_dtype)sorted->dtype, (mp_dtype)values->dtype, &common));
-        mp_dtype wide = mp_is_float(common) ? MP_FLOAT64
+        mp_dtype wide = mp_is_float(common)   ? MP_FLOAT64
                         : common == MP_UINT64 ? MP_UINT64
                                               : MP_INT64;
         MP_TRY(as_wide(sorted, wide, MP_SCRATCH_KERNEL, &s.sorted));

@@ -1,17 +1,17 @@
 /* sort and argsort along an axis. Elements become unsigned keys in their order, keys are sorted by
  * their bytes from the last to the first (a stable radix sort, whose time does not depend on the
  * values), and become elements again. argsort sorts keys with their places. Short lines are sorted
- * by insertion; sorted values of 8 and 16 bits are counted where there are many. A long line is done
- * by all threads together, else every thread has lines of its own. */
+ * by insertion; sorted values of 8 and 16 bits are counted where there are many. A long line is
+ * done by all threads together, else every thread has lines of its own. */
 #include "sort.h"
 
 enum {
-    GROUP = 16,          /* neighbouring lines that are gathered together */
+    GROUP = 16, /* neighbouring lines that are gathered together */
     GROUP_BYTES = 1 << 20,
-    TILE = 64,           /* their elements gathered at a time */
-    LONG = 1 << 17,      /* elements of a line that all threads sort together */
-    WORTH = 1 << 13,     /* elements worth a thread */
-    MANY = 1 << 15,      /* elements of 8 and 16 bits that are counted */
+    TILE = 64,       /* their elements gathered at a time */
+    LONG = 1 << 17,  /* elements of a line that all threads sort together */
+    WORTH = 1 << 13, /* elements worth a thread */
+    MANY = 1 << 15,  /* elements of 8 and 16 bits that are counted */
 };
 
 typedef struct job {
@@ -116,7 +116,8 @@ static void group_tasks(void *ctx, int64_t begin, int64_t end) {
             for (int64_t k = 0; k < count; k++)
                 read_keys(j, room + k * line_bytes, x[k], i, i + tile < j->n ? i + tile : j->n);
         char *free_line = spare;
-        for (int64_t k = 0; k < count; k++) { /* the line that is left free is the next one's room */
+        for (int64_t k = 0; k < count;
+             k++) { /* the line that is left free is the next one's room */
             char *line = room + k * line_bytes;
             sorted[k] = sort_line(j, line, free_line, j->n);
             if (sorted[k] != line) free_line = line;

@@ -32,8 +32,8 @@ void mp_sort_values_32(mp_dtype dtype, void *y, int64_t step, const uint32_t *ke
 void mp_sort_values_64(mp_dtype dtype, void *y, int64_t step, const uint64_t *keys, int64_t n,
                        bool descending);
 
-/* ---- sort_radix.c: sorts n items at a by bits [low, high) of their keys, stably; b has room for as
- * many. Gives a or b, whichever has them then. The long forms use all threads. ---- */
+/* ---- sort_radix.c: sorts n items at a by bits [low, high) of their keys, stably; b has room for
+ * as many. Gives a or b, whichever has them then. The long forms use all threads. ---- */
 
 #define mp_radix_u32 MP_TIERED(mp_radix_sort_u32)
 #define mp_radix_u64 MP_TIERED(mp_radix_sort_u64)

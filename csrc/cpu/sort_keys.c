@@ -11,20 +11,21 @@
         return key ^ (uint##bits##_t)sign;                                                         \
     }
 
-/* Floats: negative ones in reverse, below the others. `most`: the greatest magnitude that is no NaN.
+/* Floats: negative ones in reverse, below the others. `most`: the greatest magnitude that is no
+ * NaN.
  */
 #define FLOAT_KEYS(name, bits, most, nan)                                                          \
     static inline uint##bits##_t key_##name(uint##bits##_t u, bool equal_zeros) {                  \
         const uint##bits##_t sign = (uint##bits##_t)((uint##bits##_t)1 << (bits - 1));             \
-        const uint##bits##_t ones = (uint##bits##_t)~(uint##bits##_t)0;                            \
-        uint##bits##_t size = u & (uint##bits##_t)~sign;                                           \
+        const uint##bits##_t ones = (uint##bits##_t) ~(uint##bits##_t)0;                           \
+        uint##bits##_t size = u & (uint##bits##_t) ~sign;                                          \
         if (equal_zeros) u = size == 0 ? 0 : u;                                                    \
         uint##bits##_t key = (uint##bits##_t)(u ^ ((u & sign) ? ones : sign));                     \
         return size > (uint##bits##_t)most ? ones : key;                                           \
     }                                                                                              \
     static inline uint##bits##_t bits_##name(uint##bits##_t key) {                                 \
         const uint##bits##_t sign = (uint##bits##_t)((uint##bits##_t)1 << (bits - 1));             \
-        const uint##bits##_t ones = (uint##bits##_t)~(uint##bits##_t)0;                            \
+        const uint##bits##_t ones = (uint##bits##_t) ~(uint##bits##_t)0;                           \
         uint##bits##_t u = (uint##bits##_t)(key ^ ((key & sign) ? sign : ones));                   \
         return key == ones ? (uint##bits##_t)nan : u;                                              \
     }
@@ -69,7 +70,7 @@ FLOAT_KEYS(FLOAT64, 64, 0x7ff0000000000000, 0x7ff8000000000000)
 
 #define KEYS_CASE(name, bits)                                                                      \
     case MP_##name: {                                                                              \
-        const uint##bits##_t flip = descending ? (uint##bits##_t)~(uint##bits##_t)0 : 0;           \
+        const uint##bits##_t flip = descending ? (uint##bits##_t) ~(uint##bits##_t)0 : 0;          \
         if (step == bits / 8) {                                                                    \
             const uint##bits##_t *p = x;                                                           \
             for (int64_t i = 0; i < n; i++)                                                        \
@@ -82,11 +83,10 @@ FLOAT_KEYS(FLOAT64, 64, 0x7ff0000000000000, 0x7ff8000000000000)
     }
 #define VALUES_CASE(name, bits)                                                                    \
     case MP_##name: {                                                                              \
-        const uint##bits##_t flip = descending ? (uint##bits##_t)~(uint##bits##_t)0 : 0;           \
+        const uint##bits##_t flip = descending ? (uint##bits##_t) ~(uint##bits##_t)0 : 0;          \
         if (step == bits / 8) {                                                                    \
             uint##bits##_t *p = y;                                                                 \
-            for (int64_t i = 0; i < n; i++)                                                        \
-                p[i] = bits_##name((uint##bits##_t)(keys[i] ^ flip));                              \
+            for (int64_t i = 0; i < n; i++) p[i] = bits_##name((uint##bits##_t)(keys[i] ^ flip));  \
         } else {                                                                                   \
             for (int64_t i = 0; i < n; i++)                                                        \
                 *(uint##bits##_t *)((char *)y + i * step) =                                        \
@@ -96,7 +96,7 @@ FLOAT_KEYS(FLOAT64, 64, 0x7ff0000000000000, 0x7ff8000000000000)
     }
 #define PAIRS_CASE(name, bits)                                                                     \
     case MP_##name: {                                                                              \
-        const uint##bits##_t flip = descending ? (uint##bits##_t)~(uint##bits##_t)0 : 0;           \
+        const uint##bits##_t flip = descending ? (uint##bits##_t) ~(uint##bits##_t)0 : 0;          \
         for (int64_t i = 0; i < n; i++) {                                                          \
             uint64_t key = (uint##bits##_t)(key_##name(ELEMENT(bits), true) ^ flip);               \
             PAIR                                                                                   \

@@ -1,8 +1,8 @@
-/* Radix sorts of keys by their bytes: see sort.h. A pass counts the items by one byte and moves them
- * to where they belong; passes go from the last byte to the first, and each keeps the order that it
- * finds. Bytes in which all keys agree are left out. So are, at first, the last bytes of long keys
- * that are few: the first ones tell most of them apart, and runs that they leave equal are sorted
- * after. */
+/* Radix sorts of keys by their bytes: see sort.h. A pass counts the items by one byte and moves
+ * them to where they belong; passes go from the last byte to the first, and each keeps the order
+ * that it finds. Bytes in which all keys agree are left out. So are, at first, the last bytes of
+ * long keys that are few: the first ones tell most of them apart, and runs that they leave equal
+ * are sorted after. */
 #include "sort.h"
 
 #if defined(__SSE2__)
@@ -10,7 +10,7 @@
 #endif
 
 enum {
-    FEW = 40,         /* items sorted by insertion */
+    FEW = 40, /* items sorted by insertion */
     BUCKETS = 256,
     LINE = 64,        /* bytes of memory that are written together */
     MOST_PIECES = 64, /* of a long sort: as many as threads */
@@ -36,8 +36,8 @@ static inline void lines_written(void) {
 #endif
 }
 
-/* Where the bits begin that keys are sorted by first, n of them that differ in `differ`. At least two
- * passes are saved, or none. */
+/* Where the bits begin that keys are sorted by first, n of them that differ in `differ`. At least
+ * two passes are saved, or none. */
 static int first_shift(uint64_t differ, int64_t n, int low) {
     int top = 64 - (differ ? __builtin_clzll(differ) : 64);
     int wanted = 64 - __builtin_clzll((uint64_t)n) + SPARE_BITS, shift = top - (wanted + 7) / 8 * 8;

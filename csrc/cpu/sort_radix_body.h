@@ -98,8 +98,7 @@ static void N(differ_task)(void *ctx, int64_t begin, int64_t end) {
     N(long_sort) *s = ctx;
     for (int64_t i = begin; i < end; i++) {
         int64_t first = N(piece)(s, i);
-        s->differ[i] =
-            N(differing)(s->from + first, N(piece_end)(s, i) - first, KEY(s->from[0]));
+        s->differ[i] = N(differing)(s->from + first, N(piece_end)(s, i) - first, KEY(s->from[0]));
     }
 }
 
@@ -111,7 +110,8 @@ static void N(count_task)(void *ctx, int64_t begin, int64_t end) {
     }
 }
 
-/* Items wait until a line of memory is full; lines that other pieces share are written item by item.
+/* Items wait until a line of memory is full; lines that other pieces share are written item by
+ * item.
  */
 static void N(move_task)(void *ctx, int64_t begin, int64_t end) {
     enum { EACH = LINE / sizeof(item) };

@@ -7,13 +7,13 @@
 
 enum {
     LANES = 64,
-    ROUNDS = 255,        /* after which lanes of bytes are full */
-    LOOK = 1 << 12,      /* elements looked at before others are asked whether to go on */
-    SEGMENT = 1 << 16,   /* elements of a task */
+    ROUNDS = 255,      /* after which lanes of bytes are full */
+    LOOK = 1 << 12,    /* elements looked at before others are asked whether to go on */
+    SEGMENT = 1 << 16, /* elements of a task */
 };
 
-/* Looks for elements that are not 0 or, if `zeros`, that are. What was found is a count of int64 per
- * result or, if `stop`, a flag as wide as x's elements. */
+/* Looks for elements that are not 0 or, if `zeros`, that are. What was found is a count of int64
+ * per result or, if `stop`, a flag as wide as x's elements. */
 typedef struct search {
     int64_t (*row)(int64_t n, const char *x, int64_t stride, uint64_t mask);
     void (*flags)(int64_t n, const char *x, int64_t stride, uint64_t mask, bool zeros, void *found);

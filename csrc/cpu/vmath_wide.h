@@ -1,9 +1,11 @@
 /* Functions of float32 by way of double, inline and without branches: loops over them are
- * vectorised. Their polynomials are good to 1e-9 or better, so results are within 0.6 units in the
- * last place (tan and logaddexp: 0.6 where neither cancels); subnormal and infinite ones are
- * rounded once, by the conversion to float32. Right at infinities, NaN and signed zeros: ends are
- * put right in float32, which takes half the vectors. The trigonometric ones reduce up to
- * MP_TRIG_MOST, the others take every float. */
+ * vectorised. Their polynomials are good to 3e-9 or better, so results are within 0.6 units in the
+ * last place; subnormal and infinite ones are rounded once, by the conversion to float32. Right at
+ * infinities, NaN and signed zeros: ends are put right in float32, which takes half the vectors.
+ * The trigonometric ones reduce up to MP_TRIG_MOST, the others take every float. Files of these
+ * (math*.c) may fuse products with sums: tiers differ by what that does to a double, which is seen
+ * in one result of many millions. What logaddexp adds to the larger one is as good, not a sum that
+ * cancels. */
 #ifndef MP_CPU_VMATH_WIDE_H
 #define MP_CPU_VMATH_WIDE_H
 
@@ -239,45 +241,49 @@ static inline float mp_facos(float x) {
     return (float)(a > 0.5 ? beyond : MP_HALF_PI - part);
 }
 
-/* atan(y / x) for y, x >= 0, not both 0 nor both infinite, from a quotient below tan(pi / 8) */
-static inline double mp_wide_atan_part(double y, double x) {
-    bool steep = y > 2.41421356237309504880 * x, middle = y > 0.41421356237309504880 * x;
-    double over = middle ? y - x : y, under = middle ? y + x : x;
-    over = steep ? -x : over;
-    under = steep ? y : under;
-    double base = middle ? 0.5 * MP_HALF_PI : 0;
-    base = steep ? MP_HALF_PI : base;
-    double t = over / under, z = t * t, p = 0x1.9d60fa5068fb4p-5;
-    p = p * z - 0x1.613c1c599a50fp-4;
-    p = p * z + 0x1.c57a94756983fp-4;
-    p = p * z - 0x1.248a0f9e7dbe8p-3;
-    p = p * z + 0x1.99997aefc3eb5p-3;
-    p = p * z - 0x1.5555554bfd993p-2;
-    return base + t * (1 + z * p);
+/* atan(low / high) for 0 <= low <= high, not both 0 nor both infinite */
+static inline double mp_wide_atan_part(double low, double high) {
+    double t = low / high, z = t * t, p = 0x1.86406cc5c4982p-10;
+    p = p * z - 0x1.2ba6b6e0bd288p-7;
+    p = p * z + 0x1.aefb2bdf4b25ap-6;
+    p = p * z - 0x1.9115a3d155a2fp-5;
+    p = p * z + 0x1.2006f71525126p-4;
+    p = p * z - 0x1.6dd8fdf061e31p-4;
+    p = p * z + 0x1.c62cd9aa62ae5p-4;
+    p = p * z - 0x1.2489515c587b6p-3;
+    p = p * z + 0x1.999955947a191p-3;
+    p = p * z - 0x1.55555529fed15p-2;
+    return t * (1 + z * p);
 }
 static inline float mp_fatan(float x) {
-    return copysignf((float)mp_wide_atan_part(fabsf(x), 1), x);
+    float size = fabsf(x);
+    bool steep = size > 1;
+    double angle = mp_wide_atan_part(steep ? 1 : size, steep ? size : 1);
+    return copysignf((float)(steep ? MP_HALF_PI - angle : angle), x);
 }
 static inline float mp_fatan2(float y, float x) {
     float rise = fabsf(y), run = fabsf(x);
-    bool alike = rise == run, endless = alike & (rise > FLT_MAX); /* 1 / 1, and 0 / 1 */
-    run = endless | (alike & (rise == 0)) ? 1 : run;
-    rise = endless ? 1 : rise;
-    double angle = mp_wide_atan_part(rise, run), back = 2 * MP_HALF_PI - angle;
-    return copysignf((float)(mp_bits32(x) >> 31 ? back : angle), y);
+    bool steep = rise > run;
+    float low = steep ? run : rise, high = steep ? rise : run;
+    bool endless = (low == high) & (low > FLT_MAX); /* as 1 / 1, and 0 / 0 as 0 / 1 */
+    high = (high == 0) | endless ? 1 : high;
+    low = endless ? 1 : low;
+    double angle = mp_wide_atan_part(low, high);
+    angle = steep ? MP_HALF_PI - angle : angle;
+    angle = mp_bits32(x) >> 31 ? 2 * MP_HALF_PI - angle : angle;
+    return copysignf((float)angle, y);
 }
 
 /* ---- others ---- */
 
-/* From a guess by a third of the exponent, two steps of Halley's: t (t^3 + 2 a) / (2 t^3 + a) */
+/* From a guess by a third of the exponent, a step of Newton's in float32 and one of Halley's,
+ * t (t^3 + 2 a) / (2 t^3 + a), in double */
 static inline float mp_fcbrt(float x) {
     float size = fabsf(x), normal = size < FLT_MIN ? size * 0x1p24f : size;
-    double a = normal, t = mp_from_bits32(mp_bits32(normal) / 3 + 709958130u);
-    for (int step = 0; step < 2; step++) {
-        double cube = t * t * t;
-        t = t * (cube + 2 * a) / (2 * cube + a);
-    }
-    float y = (float)t;
+    float guess = mp_from_bits32(mp_bits32(normal) / 3 + 709958130u);
+    guess = (2 * guess + normal / (guess * guess)) * (1.0f / 3);
+    double a = normal, t = guess, cube = t * t * t;
+    float y = (float)(t * (cube + 2 * a) / (2 * cube + a));
     y = size < FLT_MIN ? y * 0x1p-8f : y;
     y = (size > 0) & (size <= FLT_MAX) ? y : size;
     return copysignf(y, x);

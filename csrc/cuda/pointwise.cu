@@ -101,9 +101,11 @@ struct same_of {
 struct cube_of {
     template <class C> __device__ inline C operator()(C a, C) const { return a * a * a; }
 };
+/* Unlike sqrt, the power of -0 is 0 and that of -inf is inf. */
 struct root_of {
-    __device__ inline float operator()(float a, float) const { return sqrtf(a); }
-    __device__ inline double operator()(double a, double) const { return sqrt(a); }
+    template <class C> __device__ inline C operator()(C a, C) const {
+        return a == -C(INFINITY) ? C(INFINITY) : sqrt(a + C(0));
+    }
 };
 struct inverse_of {
     template <class C> __device__ inline C operator()(C a, C) const { return C(1) / a; }

@@ -1,7 +1,8 @@
-/* sum, mean and var over any axes and strides; max and min are in extremum.cu. Floats add up in
- * float32, a few of them at a time, and those sums in float64, so that the error of a sum does not
- * grow with its length; integers in 64 bits. Sum and mean read x once, var twice. */
-#include "reduction.cuh"
+/* sum, prod, mean, var and logsumexp over any axes and strides; max and min are in extremum.cu,
+ * all, any and count_nonzero in logical.cu. Floats add up in float32, a few of them at a time, and
+ * those sums in float64, so that the error of a sum does not grow with its length; integers in 64
+ * bits. Products run in float64. Sum, prod and mean read x once, var and logsumexp twice. */
+#include "extremum.cuh"
 
 static __device__ inline int64_t add(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a + (uint64_t)b);
@@ -37,6 +38,33 @@ struct sum_of : sum_of_sums<std::conditional_t<std::is_same_v<C_, int64_t>, int6
 template <class C_> struct deviation_of : sum_of<C_> {
     static __device__ inline void take(C_ &lane, C_ x, int64_t, C_ center) {
         lane += (x - center) * (x - center);
+    }
+};
+
+/* The sum of exp(x - center). */
+template <class C_> struct exp_of : sum_of<C_> {
+    static __device__ inline void take(C_ &lane, C_ x, int64_t, C_ center) {
+        lane += exp(x - center);
+    }
+};
+
+template <class C_> struct prod_of {
+    using C = C_;
+    using Sum = std::conditional_t<std::is_same_v<C_, int64_t>, int64_t, double>;
+    using Lane = Sum;
+    static __device__ inline Sum start() { return 1; }
+    static __device__ inline Sum empty() { return 1; }
+    static __device__ inline Sum join(Sum a, Sum b) {
+        if constexpr (std::is_same_v<Sum, int64_t>) return (int64_t)((uint64_t)a * (uint64_t)b);
+        else return a * b;
+    }
+    static __device__ inline void take(Lane &lane, C x, int64_t, C) { lane = join(lane, (Sum)x); }
+    static __device__ inline void fold(Sum &sum, Lane lane) { sum = join(sum, lane); }
+    static __device__ inline Sum shuffle(Sum a, int width) {
+        return __shfl_xor_sync(0xffffffffu, a, width);
+    }
+    static __device__ inline void store(char *p, int dtype, Sum sum, double) {
+        store_any<Sum>(p, dtype, sum);
     }
 };
 
@@ -129,5 +157,83 @@ extern "C" mp_status mp_cuda_var(mp_call *call) {
                       : run_reduction<deviation_of<float>>(plan, &place);
     }
     mp_cuda_scratch_free(&place, means, bytes);
+    return status;
+}
+
+extern "C" mp_status mp_cuda_prod(mp_call *call) {
+    mp_cuda_place place;
+    const mp_array *x = call->in[0], *y = call->out[0];
+    if (y->size == 0) return MP_OK;
+    MP_TRY(mp_cuda_enter(call->device, &place));
+    if (x->size == 0) {
+        mp_reduce_job job = {};
+        job.results = y->size;
+        job.out = mp_operand_of(y);
+        job.by = 1;
+        launch_join<prod_of<double>>(job, 0, &place);
+        return MP_CUDA_LAUNCHED();
+    }
+    bool wide = is_wide(call);
+    if (!mp_is_float((mp_dtype)x->dtype)) {
+        mp_reduce_plan plan = plan_of(call, mp_operand_of(y), true, &place);
+        return run_reduction<prod_of<int64_t>>(plan, &place);
+    }
+    mp_reduce_plan plan = plan_of(call, mp_operand_of(y), wide, &place);
+    return wide ? run_reduction<prod_of<double>>(plan, &place)
+                : run_reduction<prod_of<float>>(plan, &place);
+}
+
+/* ---- logsumexp ---- */
+
+/* Centers that are not finite become 0. */
+__global__ void __launch_bounds__(MP_CUDA_THREADS) finite_centers(double *center, int64_t n) {
+    int64_t step = (int64_t)gridDim.x * MP_CUDA_THREADS;
+    for (int64_t i = (int64_t)blockIdx.x * MP_CUDA_THREADS + threadIdx.x; i < n; i += step)
+        if (!isfinite(center[i])) center[i] = 0;
+}
+
+/* y = log(sum) + center; where x is empty both are NULL, and y is -inf. */
+__global__ void __launch_bounds__(MP_CUDA_THREADS)
+    log_sums(const double *sum, const double *center, mp_operand y, int64_t n) {
+    int64_t step = (int64_t)gridDim.x * MP_CUDA_THREADS;
+    for (int64_t i = (int64_t)blockIdx.x * MP_CUDA_THREADS + threadIdx.x; i < n; i += step)
+        store_any<double>(y.data + i * y.bytes, y.dtype,
+                          sum ? log(sum[i]) + center[i] : -(double)INFINITY);
+}
+
+static mp_status sum_exps(const mp_call *call, double *center, double *sum,
+                          const mp_cuda_place *place) {
+    int64_t n = call->out[0]->size;
+    bool wide = is_wide(call);
+    mp_operand to_center = {(char *)center, MP_FLOAT64, sizeof(double)};
+    mp_reduce_plan plan = plan_of(call, to_center, wide, place);
+    MP_TRY(wide ? run_reduction<extremum_of<double, false>>(plan, place)
+                : run_reduction<extremum_of<float, false>>(plan, place));
+    unsigned blocks = mp_blocks(place, n, MP_CUDA_THREADS, 1);
+    finite_centers<<<blocks, MP_CUDA_THREADS, 0, place->stream>>>(center, n);
+    plan = plan_of(call, mp_operand{(char *)sum, MP_FLOAT64, sizeof(double)}, wide, place);
+    plan.job.center = center;
+    MP_TRY(wide ? run_reduction<exp_of<double>>(plan, place)
+                : run_reduction<exp_of<float>>(plan, place));
+    log_sums<<<blocks, MP_CUDA_THREADS, 0, place->stream>>>(sum, center,
+                                                            mp_operand_of(call->out[0]), n);
+    return MP_CUDA_LAUNCHED();
+}
+
+extern "C" mp_status mp_cuda_logsumexp(mp_call *call) {
+    mp_cuda_place place;
+    const mp_array *y = call->out[0];
+    size_t bytes = 2 * (size_t)y->size * sizeof(double);
+    void *room;
+    if (y->size == 0) return MP_OK;
+    MP_TRY(mp_cuda_enter(call->device, &place));
+    if (call->in[0]->size == 0) {
+        log_sums<<<mp_blocks(&place, y->size, MP_CUDA_THREADS, 1), MP_CUDA_THREADS, 0,
+                   place.stream>>>(NULL, NULL, mp_operand_of(y), y->size);
+        return MP_CUDA_LAUNCHED();
+    }
+    MP_TRY(mp_cuda_scratch(&place, bytes, &room));
+    mp_status status = sum_exps(call, (double *)room, (double *)room + y->size, &place);
+    mp_cuda_scratch_free(&place, room, bytes);
     return status;
 }

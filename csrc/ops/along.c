@@ -7,8 +7,7 @@ static mp_status check_shapes(const mp_array *a, const char *name, const mp_arra
                               int64_t axis) {
     MP_TRY(mp_rule_want_integer(indices, "indices"));
     bool fits = a->ndim == indices->ndim;
-    for (int i = 0; fits && i < a->ndim; i++)
-        fits = i == axis || a->shape[i] == indices->shape[i];
+    for (int i = 0; fits && i < a->ndim; i++) fits = i == axis || a->shape[i] == indices->shape[i];
     if (fits) return MP_OK;
     return mp_fail(MP_ERR_VALUE, "indices have shape %s, %s has %s: they may differ at axis %lld",
                    mp_shape_text(indices->ndim, indices->shape), name,

@@ -55,8 +55,8 @@ mp_status mp_infer_sum(mp_call *call) {
         char kind = mp_dtypes[x->dtype].kind;
         dtype = kind == 'F' ? (mp_dtype)x->dtype : kind == 'U' ? MP_UINT64 : MP_INT64;
     } else if (mp_is_float((mp_dtype)x->dtype) && !mp_is_float(dtype)) {
-        return mp_fail(MP_ERR_TYPE, "a %s of %s in %s would lose its fractions",
-                       call->row->name, mp_dtypes[x->dtype].name, mp_dtypes[dtype].name);
+        return mp_fail(MP_ERR_TYPE, "a %s of %s in %s would lose its fractions", call->row->name,
+                       mp_dtypes[x->dtype].name, mp_dtypes[dtype].name);
     }
     return reduce_axes(call, dtype, &reduced);
 }

@@ -35,7 +35,8 @@ static int encode_long(const char *op, mp_dtype dtype, PyObject *value, void *by
         return 1;
     }
     if (dtype == MP_BOOL) {
-        mp_store_int(dtype, bytes, PyObject_IsTrue(value));
+        int overflow;
+        mp_store_int(dtype, bytes, PyLong_AsLongLongAndOverflow(value, &overflow) || overflow);
         return 1;
     }
     mp_py_partner partner = {.any = true, .integers = true, .common = dtype};

@@ -297,13 +297,22 @@ int mp_py_index_read(mp_array *a, PyObject *index, mp_py_index *out) {
     return status;
 }
 
+/* One element of an array without gaps, by one op. */
+static mp_status element_view(mp_array *a, const mp_py_index *index, mp_array **out) {
+    mp_attrs attrs = mp_attrs_new();
+    attrs.n_ints = 1;
+    attrs.ints[0] = index->offset - a->offset;
+    return mp_op1(MP_OP_as_strided, a, &attrs, out);
+}
+
 mp_status mp_py_index_view(mp_array *a, const mp_py_index *index, mp_array **out) {
     if (index->whole) {
         *out = mp_array_ref(a);
         return MP_OK;
     }
-    if (mp_py_reads_directly(a))
+    if (mp_py_is_unrecorded(a))
         return mp_array_view(a, index->ndim, index->shape, index->strides, index->offset, out);
+    if (index->element && a->contiguous) return element_view(a, index, out);
     mp_attrs attrs = mp_attrs_new();
     size_t n = (size_t)a->ndim;
     mp_array *sliced;
@@ -377,7 +386,7 @@ PyObject *mp_py_sequence_item(PyObject *self, Py_ssize_t i) {
 
 /* `x[i:j] += v` ends in writing a view to where it lies: nothing is left to do. */
 static bool is_the_view(const mp_array *a, const mp_array *view, PyObject *value) {
-    if (!mp_py_is_array(value) || mp_py_reads_directly(a)) return false;
+    if (!mp_py_is_array(value) || mp_py_is_unrecorded(a)) return false;
     const mp_array *given = mp_py_array_of(value), *base = given->base;
     bool fresh = base && base == (a->base ? a->base : a) && given->base_writes == base->writes;
     return fresh && mp_same_view(given, view);

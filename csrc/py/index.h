@@ -41,7 +41,9 @@ int mp_py_index_put(mp_op op, mp_array *view, const mp_py_index *index, PyObject
 
 /* ---- index_fast.c: 1 done, 0 not done, -1 failed ---- */
 
-/* Whether a may be read, or written, without an op: on the CPU and nothing is recorded. */
+/* Whether nothing is recorded of a view of a. */
+bool mp_py_is_unrecorded(const mp_array *a);
+/* Whether a's elements may be read, or written, without an op: it is so, and on the CPU. */
 bool mp_py_reads_directly(const mp_array *a);
 bool mp_py_writes_directly(const mp_array *a);
 PyObject *mp_py_element(const mp_array *a, int64_t offset); /* a value of its own */

@@ -7,11 +7,15 @@
 
 enum { SMALL = 4096 }; /* elements that are worth no op */
 
-bool mp_py_reads_directly(const mp_array *a) {
-    if (mp_array_device(a) != MP_CPU || a->storage->pending) return false;
+bool mp_py_is_unrecorded(const mp_array *a) {
+    if (a->storage->pending) return false;
     bool stale = a->base && a->base_writes != a->base->writes;
     if (!stale && !a->edge.node && !a->edge.leaf) return true;
     return !mp_grad_enabled() || (!stale && !mp_requires_grad(a));
+}
+
+bool mp_py_reads_directly(const mp_array *a) {
+    return mp_array_device(a) == MP_CPU && mp_py_is_unrecorded(a);
 }
 
 bool mp_py_writes_directly(const mp_array *a) {
@@ -49,11 +53,22 @@ PyObject *mp_py_element(const mp_array *a, int64_t offset) {
 
 /* ---- integers ---- */
 
-/* A Python integer in [-extent, extent), made non-negative. */
+/* An integer of ours that is at hand. */
+static bool read_element(PyObject *item, int64_t *out) {
+    if (Py_TYPE(item) != mp_py->ndarray) return false;
+    const mp_array *a = mp_py_array_of(item);
+    char kind = mp_dtypes[a->dtype].kind;
+    if (a->ndim || mp_array_device(a) != MP_CPU || !(kind == 'I' || kind == 'U')) return false;
+    *out = mp_load_int((mp_dtype)a->dtype, mp_data(a));
+    return a->dtype != MP_UINT64 || *out >= 0;
+}
+
+/* An integer in [-extent, extent), made non-negative: Python's, or a 0-d array of ours. */
 static inline bool read_integer(PyObject *item, int64_t extent, int64_t *out) {
-    if (!PyLong_CheckExact(item)) return false;
-    int overflow;
-    int64_t i = PyLong_AsLongLongAndOverflow(item, &overflow);
+    int overflow = 0;
+    int64_t i;
+    if (PyLong_CheckExact(item)) i = PyLong_AsLongLongAndOverflow(item, &overflow);
+    else if (!read_element(item, &i)) return false;
     if (i < 0) i += extent;
     *out = i;
     return i >= 0 && i < extent && !overflow;
@@ -106,7 +121,7 @@ static int slice_rows(mp_array *a, PyObject *slice, PyObject **out) {
 
 /* A dense array of int64 or bool that is an index of a few elements. */
 static const mp_array *small_index(PyObject *index) {
-    if (PyTuple_CheckExact(index) || !mp_py_is_array(index)) return NULL;
+    if (Py_TYPE(index) != mp_py->ndarray) return NULL;
     const mp_array *i = mp_py_array_of(index);
     bool fits = i->ndim > 0 && i->size <= SMALL && i->contiguous && mp_array_device(i) == MP_CPU &&
                 (i->dtype == MP_INT64 || i->dtype == MP_BOOL);
@@ -233,17 +248,18 @@ static int put_rows(mp_array *a, const mp_array *index, PyObject *value) {
 
 int mp_py_fast_get(mp_array *a, PyObject *index, PyObject **out) {
     int64_t offset, i;
-    if (!mp_py_reads_directly(a)) return 0;
-    if (find_element(a, index, &offset)) {
+    if (!mp_py_is_unrecorded(a)) return 0;
+    bool here = mp_array_device(a) == MP_CPU;
+    if (here && find_element(a, index, &offset)) {
         *out = mp_py_element(a, offset);
         return *out ? 1 : -1;
     }
     if (PyTuple_CheckExact(index) || a->ndim == 0) return 0;
     if (PySlice_Check(index)) return slice_rows(a, index, out);
-    if (read_integer(index, a->shape[0], &i))
+    if (a->ndim > 1 && read_integer(index, a->shape[0], &i))
         return make_view(a, a->ndim - 1, a->shape + 1, a->strides + 1,
                          a->offset + i * a->strides[0], out);
-    const mp_array *selection = small_index(index);
+    const mp_array *selection = here ? small_index(index) : NULL;
     return selection ? select_rows(a, selection, out) : 0;
 }
 
@@ -252,7 +268,7 @@ int mp_py_fast_set(mp_array *a, PyObject *index, PyObject *value) {
     uint64_t bits;
     if (!mp_py_writes_directly(a)) return 0;
     if (!find_element(a, index, &offset)) {
-        const mp_array *selection = PySlice_Check(index) ? NULL : small_index(index);
+        const mp_array *selection = small_index(index);
         return selection ? put_rows(a, selection, value) : 0;
     }
     int found = mp_py_encode("index", (mp_dtype)a->dtype, value, &bits);

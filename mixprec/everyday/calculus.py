@@ -87,14 +87,18 @@ def convolve(a: ArrayLike, v: ArrayLike, mode: str = "full") -> ndarray:
     >>> mp.convolve(mp.array([1.0, 2.0, 3.0]), [0.0, 1.0, 0.5])
     array([0. , 1. , 2.5, 4. , 1.5])
     """
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"convolve: mode is {mode!r}, full, same or valid is wanted")
     x, y = _vectors("convolve", a, v)
+    if x.device == y.device == "cpu" and not (x.requires_grad or y.requires_grad):
+        return _numpy.fallback(np.convolve, (x, y, mode))  # type: ignore[no-any-return]
+    dtype = _core.promote(x.dtype, y.dtype)
+    x, y = x.astype(dtype, copy=False), y.astype(dtype, copy=False)
     if mode == "valid":
         return _longer(x, y, False)
     full = _longer(x, y, True)
     if mode == "full":
         return full
-    if mode != "same":
-        raise ValueError(f"convolve: mode is {mode!r}, full, same or valid is wanted")
     first = (min(x.size, y.size) - 1) // 2
     return full[first : first + max(x.size, y.size)]
 
@@ -130,9 +134,7 @@ def _vectors(op: str, a: ArrayLike, v: ArrayLike) -> tuple[ndarray, ndarray]:
     for one in (x, y):
         if one.ndim > 1 or one.size == 0:
             raise ValueError(f"{op}: shapes {x.shape} and {y.shape}, two vectors are wanted")
-    dtype = _core.promote(x.dtype, y.dtype)
-    x, y = (_core.reshape(one.astype(dtype, copy=False), (one.size,)) for one in (x, y))
-    return x, y
+    return _core.reshape(x, (x.size,)), _core.reshape(y, (y.size,))
 
 
 # ---- differences and integrals ----

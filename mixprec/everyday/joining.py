@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._promotion import can_cast
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ..functional import concatenate, swapaxes
@@ -348,20 +349,13 @@ def _given(op: str, arrays: Any) -> list[ndarray]:
 def _joined(
     op: str, arrays: list[ndarray], axis: int, dtype: DTypeLike = None, casting: str = "same_kind"
 ) -> ndarray:
-    """`arrays` joined; errors of shapes are in the name of `op`."""
-    for i, x in enumerate(arrays):
-        first = arrays[0].shape
-        fits = x.ndim == len(first) and all(
-            n == m for k, (n, m) in enumerate(zip(x.shape, first, strict=True)) if k != axis
-        )
-        if not fits:
-            raise ValueError(
-                f"{op}: array 0 has shape {first}, array {i} has {x.shape}; only axis {axis} may "
-                "differ"
-            )
+    """`arrays` joined; errors are in the name of `op`."""
     if dtype is not None:
         for x in arrays:
-            if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
+            if not can_cast(x.dtype, dtype, casting):
                 raise TypeError(f"{op}: {x.dtype} to {np.dtype(dtype)} is not a {casting!r} cast")
         arrays = [x.astype(dtype, copy=False) for x in arrays]
-    return _core.concatenate(arrays, axis)
+    try:
+        return _core.concatenate(arrays, axis)
+    except ValueError as error:
+        raise ValueError(f"{op}{str(error).removeprefix('concatenate')}") from None

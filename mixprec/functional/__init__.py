@@ -31,6 +31,7 @@ from . import (
     sorting,
     statistics,
     trigonometry,
+    writing,
 )
 from .activation import *
 from .bitwise import *
@@ -58,6 +59,7 @@ from .shape import *
 from .sorting import *
 from .statistics import *
 from .trigonometry import *
+from .writing import *
 
 __all__ = []
 __all__ += activation.__all__
@@ -86,3 +88,4 @@ __all__ += shape.__all__
 __all__ += sorting.__all__
 __all__ += statistics.__all__
 __all__ += trigonometry.__all__
+__all__ += writing.__all__

@@ -167,9 +167,8 @@ def _place_one(name: str, y: ndarray, out: ndarray | None, where: Any, casting: 
     if out is None:  # NumPy leaves the rest as its memory was
         return y if mask is None else _core.where(mask, y, 0)
     check_cast(name, y.dtype, out.dtype, casting)
+    y = y.astype(out.dtype, copy=False)
     if mask is not None:
-        if y.dtype != out.dtype:
-            y = y.astype(out.dtype)
         y = _core.where(mask, y, out)
     if y.shape != out.shape and np.broadcast_shapes(y.shape, out.shape) != out.shape:
         raise ValueError(f"{name}: a result of shape {y.shape} does not fit in out of {out.shape}")

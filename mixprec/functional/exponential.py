@@ -6,7 +6,7 @@ import math
 
 from .. import _core
 from .._core import ndarray
-from .._dtypes import float64
+from .._dtypes import float32, float64
 from .._typing import ArrayLike
 from ._ufunc import ufunc
 
@@ -268,8 +268,9 @@ def ldexp(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     >>> mp.ldexp(mp.array([0.5, 3.0]), mp.array([2, -1]))
     array([2. , 1.5])
     """
-    exponent = _core.maximum(_core.minimum(x2, 2200), -2200)
-    third = _core.floor_divide(exponent, 3)
-    power = _core.exp2(third)
-    last = _core.exp2(_core.sub(exponent, _core.mul(third, 2)))
-    return _core.mul(_core.mul(_core.mul(x1, power), power), last)
+    x = _core.mul(x1, 1.0)
+    dtype, most = (float64, 2200) if x.dtype == float64 else (float32, 300)
+    exponent = _core.maximum(_core.minimum(_core.cast(x2, dtype), most), -most)
+    third = _core.floor(_core.div(exponent, 3))
+    power, last = _core.exp2(third), _core.exp2(_core.sub(exponent, _core.mul(third, 2)))
+    return _core.cast(_core.mul(_core.mul(_core.mul(x, power), power), last), x.dtype)

@@ -12,7 +12,8 @@ from .._core import ndarray
 from .._typing import ArrayLike, Shape
 from ..creation import asarray
 from ..grids import arange
-from .indexing import flatnonzero, put
+from .indexing import flatnonzero
+from .writing import put
 
 __all__ = [
     "diag_indices",

@@ -7,6 +7,7 @@ from typing import Any
 from .. import _core
 from .._core import ndarray
 from .._dtypes import default_dtype, is_floating
+from .._short import short
 from .._typing import ArrayLike, Axis, DTypeLike
 from ..creation import asarray, full
 from ._axis import count, listed, one_of
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 
+@short("mean")
 def mean(
     a: ArrayLike,
     axis: Axis = None,

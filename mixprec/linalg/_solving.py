@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,8 +150,8 @@ def solve(a: ArrayLike, b: ArrayLike) -> ndarray:
     """
     a, b = floating(a), floating(b)
     if b.ndim == 1:
-        return _Solve.apply(a, _core.reshape(b, (b.size, 1)))[..., 0]  # type: ignore[no-any-return]
-    return _Solve.apply(a, b)  # type: ignore[no-any-return]
+        return _run(_Solve, np.linalg.solve, a, _core.reshape(b, (b.size, 1)))[..., 0]  # type: ignore[no-any-return]
+    return _run(_Solve, np.linalg.solve, a, b)  # type: ignore[no-any-return]
 
 
 def inv(a: ArrayLike) -> ndarray:
@@ -176,7 +177,7 @@ def inv(a: ArrayLike) -> ndarray:
     >>> mp.linalg.inv(mp.array([[2.0, 0.0], [0.0, 4.0]])).tolist()
     [[0.5, 0.0], [0.0, 0.25]]
     """
-    return _Inv.apply(floating(a))  # type: ignore[no-any-return]
+    return _run(_Inv, np.linalg.inv, floating(a))  # type: ignore[no-any-return]
 
 
 def det(a: ArrayLike) -> ndarray:
@@ -197,7 +198,7 @@ def det(a: ArrayLike) -> ndarray:
     >>> mp.linalg.det(mp.array([[2.0, 0.0], [0.0, 4.0]])).item()
     8.0
     """
-    return _Det.apply(floating(a))  # type: ignore[no-any-return]
+    return _run(_Det, np.linalg.det, floating(a))  # type: ignore[no-any-return]
 
 
 def slogdet(a: ArrayLike) -> SlogdetResult:
@@ -218,7 +219,7 @@ def slogdet(a: ArrayLike) -> SlogdetResult:
     >>> mp.linalg.slogdet(mp.array([[1.0, 0.0], [0.0, -1.0]])).sign.item()
     -1.0
     """
-    return SlogdetResult(*_Slogdet.apply(floating(a)))
+    return SlogdetResult(*_run(_Slogdet, np.linalg.slogdet, floating(a)))
 
 
 def cholesky(a: ArrayLike, /, *, upper: bool = False) -> ndarray:
@@ -247,7 +248,15 @@ def cholesky(a: ArrayLike, /, *, upper: bool = False) -> ndarray:
     [[2.0, 0.0], [1.0, 2.0]]
     """
     x = floating(a)
-    return mT(_Cholesky.apply(mT(x))) if upper else _Cholesky.apply(x)
+    y: ndarray = _run(_Cholesky, np.linalg.cholesky, mT(x) if upper else x)
+    return mT(y) if upper else y
+
+
+def _run(rule: type[Function], func: Callable[..., Any], *arrays: ndarray) -> Any:
+    """NumPy's function, recorded with its gradient rule where one may be asked for."""
+    if is_grad_enabled() and any(x.requires_grad for x in arrays):
+        return rule.apply(*arrays)
+    return _numpy.fallback(func, arrays)
 
 
 def floating(a: ArrayLike) -> ndarray:
