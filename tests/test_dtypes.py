@@ -116,3 +116,11 @@ def test_kinds():
     assert mp.isdtype(mp.float32, mp.float32)
     with pytest.raises(ValueError, match="'float' is no kind"):
         mp.isdtype(mp.float32, "float")
+
+
+def test_casts_as_asked():
+    x = mp.ones(2)
+    assert x.astype(mp.float64, order="C", casting="safe", subok=False).dtype == mp.float64
+    assert x.astype(mp.int8, casting="unsafe").dtype == mp.int8
+    with pytest.raises(TypeError, match="astype: float32 cannot be cast to int8 with 'same_kind'"):
+        x.astype(mp.int8, casting="same_kind")

@@ -422,3 +422,15 @@ def test_nothing_is_left_behind():
     size = sum(s.size for s in grown.statistics("filename") if "mixprec" in s.traceback[0].filename)
     assert size < 20_000
     assert mp.memory_stats().held == held
+
+
+@pytest.mark.parametrize(
+    ("shape", "mask"),
+    [((2, 3), (2, 0)), ((2, 1), (0, 1)), ((2, 3, 4), (0, 0)), ((2, 3), (0,)), ((0, 1), (0, 0))],
+)
+def test_mask_without_elements_selects_nothing(shape, mask):
+    a, key = np.ones(shape), np.zeros(mask, bool)
+    x = mp.array(a)
+    assert x[mp.array(key)].shape == a[key].shape
+    x[mp.array(key)] = 5.0
+    np.testing.assert_array_equal(x, a)

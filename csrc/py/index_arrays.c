@@ -59,8 +59,12 @@ static int bring(const mp_array *a, mp_array **array) {
 
 /* ---- masks ---- */
 
+/* An extent of 0 fits any other: such a mask selects nothing. */
 static int check_mask(const mp_array *a, int axis, const mp_array *mask) {
-    if (!memcmp(mask->shape, a->shape + axis, (size_t)mask->ndim * sizeof *mask->shape)) return 0;
+    bool fits = true;
+    for (int i = 0; i < mask->ndim; i++)
+        fits &= mask->shape[i] == a->shape[axis + i] || mask->shape[i] == 0;
+    if (fits) return 0;
     PyErr_Format(PyExc_IndexError, "index: the mask has shape %s, what it selects from has %s",
                  mp_shape_text(mask->ndim, mask->shape),
                  mp_shape_text(mask->ndim, a->shape + axis));

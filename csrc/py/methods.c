@@ -201,14 +201,32 @@ static PyObject *contiguous(PyObject *self, PyObject *unused) {
 
 PyDoc_STRVAR(
     astype_doc,
-    "astype($self, /, dtype, copy=True)\n--\n\nThe elements in another dtype.\n\n"
+    "astype($self, /, dtype, copy=True, *, order='K', casting='unsafe', subok=True)\n--\n\n"
+    "The elements in another dtype.\n\n"
     "Parameters\n----------\ndtype : dtype\n    The other dtype; rounding is to nearest even.\n"
-    "copy : bool\n    Whether the same dtype makes a copy too.\n\n"
+    "copy : bool\n    Whether the same dtype makes a copy too.\n"
+    "casting : str\n    Which casts are allowed, as `mp.can_cast` names them.\n"
+    "order, subok : optional\n    Accepted for NumPy's sake.\n\n"
     "Returns\n-------\nndarray\n    Gradients go back through it.");
+/* TypeError unless the cast is of that kind. */
+static int check_cast(mp_dtype from, mp_dtype to, PyObject *casting) {
+    NPY_CASTING kind;
+    PyArray_Descr **descr = mp_py->descr;
+    if (!PyArray_CastingConverter(casting, &kind)) return mp_py_error_name("astype");
+    if (PyArray_CanCastTypeTo(descr[from], descr[to], kind)) return 0;
+    PyErr_Format(PyExc_TypeError, "astype: %s cannot be cast to %s with %R casts",
+                 mp_dtypes[from].name, mp_dtypes[to].name, casting);
+    return -1;
+}
+
 static PyObject *astype(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
     static const mp_py_signature signature = {
-        .op = "astype", .n = 2, .required = 1, .keyword_only = 2, .names = {"dtype", "copy"}};
-    PyObject *values[2];
+        .op = "astype",
+        .n = 5,
+        .required = 1,
+        .keyword_only = 2,
+        .names = {"dtype", "copy", "order", "casting", "subok"}};
+    PyObject *values[5];
     mp_dtype dtype;
     bool copy = true;
     mp_array *y = NULL;
@@ -216,10 +234,11 @@ static PyObject *astype(PyObject *self, PyObject *const *args, Py_ssize_t n, PyO
         mp_py_dtype("astype", values[0], &dtype) < 0)
         return NULL;
     if (values[1] && mp_py_bool("astype", "copy", values[1], &copy) < 0) return NULL;
+    if (values[3] && check_cast((mp_dtype)of(self)->dtype, dtype, values[3]) < 0) return NULL;
     bool same = of(self)->dtype == (int8_t)dtype;
     if (same && !copy) return Py_NewRef(self);
     mp_status status = same ? mp_op1(MP_OP_copy, of(self), NULL, &y) : mp_cast(of(self), dtype, &y);
-    return mp_py_is_value(self) ? mp_py_value_result(status, y) : mp_py_result(status, y);
+    return mp_py_result(status, y);
 }
 
 PyDoc_STRVAR(

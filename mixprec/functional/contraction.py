@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -230,19 +230,10 @@ def _summed(x: ndarray, axes: tuple[int, ...]) -> ndarray:
     return _core.sum(x, axes, False, x.dtype if x.dtype.kind in "iu" else None)
 
 
-class _Pair(NamedTuple):
-    """Operands i < j make one, which comes last: the steps of each, and whether to sum over."""
-
-    i: int
-    j: int
-    left: list[Any]
-    right: list[Any]
-    sums: bool
-
-
-class _Plan(NamedTuple):
-    pairs: list[_Pair]
-    last: list[Any]
+# Places i < j of two operands that make one, which comes last; the steps of each; whether to sum.
+_Pair = tuple[int, int, list[Any], list[Any], bool]
+# The pairs, then the steps of what is left.
+_Plan = tuple[list[_Pair], list[Any]]
 
 
 @functools.lru_cache(maxsize=256)
@@ -256,17 +247,17 @@ def _plan(
     extents = _extents(operands)
     for operand in operands:
         operand.drop_ones(extents)
-    pairs = []
+    pairs: list[_Pair] = []
     for i, j in _order(operands, result):
         b, a = operands.pop(j), operands.pop(i)
         kept = {*result, *(label for operand in operands for label in operand.labels)}
         product, sums = _multiply(a, b, kept)
-        pairs.append(_Pair(i, j, a.steps, b.steps, sums))
+        pairs.append((i, j, a.steps, b.steps, sums))
         operands.append(product)
     last = operands[0]
     last.sum_out(set(result))
     last.order(result)
-    return _Plan(pairs, last.steps)
+    return pairs, last.steps
 
 
 def _extents(operands: list[_Operand]) -> dict[int, int]:
@@ -332,10 +323,11 @@ def _multiply(a: _Operand, b: _Operand, kept: set[int]) -> tuple[_Operand, bool]
 
 
 def _run(plan: _Plan, arrays: list[ndarray]) -> ndarray:
-    for i, j, left, right, sums in plan.pairs:
+    pairs, last = plan
+    for i, j, left, right, sums in pairs:
         b, a = _follow(right, arrays.pop(j)), _follow(left, arrays.pop(i))
         arrays.append(_core.matmul(a, b, None) if sums else _core.mul(a, b))
-    return _follow(plan.last, arrays[0])
+    return _follow(last, arrays[0])
 
 
 def _follow(steps: list[Any], x: ndarray) -> ndarray:
