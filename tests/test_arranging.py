@@ -195,6 +195,12 @@ def test_meshgrid():
                 np.testing.assert_array_equal(x, y, strict=True)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64"])
+def test_counts_of_repeat_have_any_integer_dtype(dtype):
+    counts = mp.array([1, 0, 1], dtype=dtype)
+    assert mp.repeat(mp.arange(3), counts).tolist() == [0, 2]
+
+
 def test_linspace_of_numbers():
     y, step = mp.linspace(0, 1, 4, endpoint=False, retstep=True, dtype=mp.float64)
     assert (y.tolist(), step) == ([0, 0.25, 0.5, 0.75], 0.25)

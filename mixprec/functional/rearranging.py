@@ -201,7 +201,7 @@ def _counts(repeats: Any) -> Any:
         raise ValueError(f"repeat: repeats has {counts.ndim} dimensions, at most 1 is wanted")
     if (counts < 0).any():
         raise ValueError("repeat: a count is negative")
-    return int(counts.reshape(())) if counts.size == 1 else counts
+    return int(counts.reshape(())) if counts.size == 1 else counts.astype(np.int64)
 
 
 def tile(x: ArrayLike, reps: int | Sequence[int]) -> ndarray:
