@@ -29,6 +29,7 @@ from ._core import (
     get_num_threads,
     ndarray,
     set_num_threads,
+    ufunc,
 )
 from ._device import (
     DeviceError,
@@ -46,6 +47,7 @@ from ._dtypes import (
     get_default_dtype,
     set_default_dtype,
 )
+from ._layout import flatiter
 from ._limits import finfo, iinfo
 from ._promotion import (
     astype,
@@ -122,6 +124,7 @@ __all__ = [
     "empty_like",
     "enable_grad",
     "finfo",
+    "flatiter",
     "from_dlpack",
     "from_numpy",
     "full",
@@ -164,6 +167,7 @@ __all__ = [
     "testing",
     "zeros",
     "zeros_like",
+    "ufunc",
 ]
 # `import *` must not hide Python's own abs, all, any, bool, max, min, pow and sum.
 __all__ += _scalar_types.__all__
