@@ -365,11 +365,13 @@ enum {
     MP_NOGRAD = 8,    /* no output is differentiable */
     MP_NUMBERS =
         16, /* takes 0-d CPU arrays beside those of its device: their values are read on the host */
+    MP_IN_PLACE = 32, /* written over its first input, it touches only what changes */
 };
 
 /* A row of ops.def. Texts: inputs "x weight bias?" ('?' optional, '*' any number, alone); outputs
  * "y mean! rstd!" ('!' hidden: kept for backward, not returned); attrs "axes keepdims"; keep "x for
- * weight; y" (what backward keeps, and for the gradients of which inputs). */
+ * weight; y" (what backward keeps, and for the gradients of which inputs), or "*2" for every input
+ * from number 2 on. */
 struct mp_op_row {
     const char *name, *inputs, *outputs, *attrs, *keep;
     uint8_t policy[MP_PRESET_COUNT];
@@ -378,6 +380,7 @@ struct mp_op_row {
     unsigned flags;
     /* parsed from the texts by mp_core_init: */
     int8_t n_in /* -1: any number */, n_required, n_out, n_visible, n_attrs, n_keep;
+    int8_t keep_from; /* inputs from here on are kept too; 0: none */
     uint32_t optional; /* bit i: input i may be absent */
     uint8_t attr[8];   /* indices into mp_attr_rows */
     struct {

@@ -100,6 +100,10 @@ static mp_status parse_attrs(mp_op_row *row) {
 static mp_status parse_keep(mp_op_row *row) {
     const char *at = row->keep;
     size_t n;
+    if (*at == '*') {
+        row->keep_from = (int8_t)atoi(at + 1);
+        return MP_OK;
+    }
     for (const char *word; (word = next_word(&at, &n));) {
         int input = position_of(row->inputs, word, n), output = position_of(row->outputs, word, n);
         if (input < 0 && output < 0)
@@ -391,6 +395,17 @@ static mp_status check_target(const mp_array *dst, mp_dtype result) {
     return MP_OK;
 }
 
+/* Input i becomes a copy of itself. */
+static mp_status copy_input(mp_call *call, call_room *room, int i) {
+    bool grad, inference;
+    mp_grad_mode_get(&grad, &inference);
+    mp_grad_mode_set(false, inference);
+    mp_status status = mp_op1(MP_OP_copy, call->in[i], NULL, &room->dense[i]);
+    mp_grad_mode_set(grad, inference);
+    if (status == MP_OK) call->in[i] = room->dense[i];
+    return status;
+}
+
 /* What backward keeps of an input that the write would change is a copy of it. */
 static mp_status copy_kept_inputs(mp_call *call, call_room *room, const mp_array *dst) {
     for (int k = 0; k < call->row->n_keep; k++) {
@@ -398,13 +413,16 @@ static mp_status copy_kept_inputs(mp_call *call, call_room *room, const mp_array
         if (call->row->keeps[k].output || !call->in[i] || !mp_overlap(call->in[i], dst) ||
             room->dense[i])
             continue;
-        bool grad, inference;
-        mp_grad_mode_get(&grad, &inference);
-        mp_grad_mode_set(false, inference);
-        mp_status status = mp_op1(MP_OP_copy, call->in[i], NULL, &room->dense[i]);
-        mp_grad_mode_set(grad, inference);
-        MP_TRY(status);
-        call->in[i] = room->dense[i];
+        MP_TRY(copy_input(call, room, i));
+    }
+    return MP_OK;
+}
+
+/* Inputs that a row working in place would write over while it reads them are copied. */
+static mp_status separate_inputs(mp_call *call, call_room *room, const mp_array *dst) {
+    for (int i = 1; i < call->n_in; i++) {
+        if (!call->in[i] || room->dense[i] || !mp_overlap(call->in[i], dst)) continue;
+        MP_TRY(copy_input(call, room, i));
     }
     return MP_OK;
 }
@@ -412,6 +430,7 @@ static mp_status copy_kept_inputs(mp_call *call, call_room *room, const mp_array
 /* Whether the kernel may write into dst while it reads its inputs. */
 static bool writes_directly(const mp_call *call, const mp_array *dst) {
     if (call->row->n_out != 1) return false;
+    if (call->row->flags & MP_IN_PLACE) return mp_same_view(call->in[0], dst);
     if (!(call->row->flags & MP_POINTWISE) && call->op != MP_OP_copy && call->op != MP_OP_cast)
         return false;
     for (int i = 0; i < call->n_in; i++)
@@ -457,6 +476,7 @@ static mp_status run_into(mp_call *call, call_room *room, mp_array *dst) {
     bool record = wants_record(call, room->edges) || (mp_grad_enabled() && mp_requires_grad(dst));
     if (record && !mp_is_float((mp_dtype)dst->dtype)) record = false;
     if (record) MP_TRY(copy_kept_inputs(call, room, dst));
+    if (call->row->flags & MP_IN_PLACE) MP_TRY(separate_inputs(call, room, dst));
     if (!(call->row->flags & MP_STRIDED)) MP_TRY(make_contiguous(call, room));
     MP_TRY(write_result(call, dst));
     atomic_fetch_add_explicit(&dst->storage->version, 1, memory_order_release);

@@ -97,20 +97,28 @@ static uint32_t wanted_inputs(const mp_node *node) {
     return wanted;
 }
 
+/* One more in what the node keeps. */
+static mp_status keep_array(mp_node *node, mp_array *a, bool output, int index) {
+    mp_saved *saved = &node->saved[node->n_saved];
+    MP_TRY(mp_array_detach(a, &saved->array));
+    saved->version = atomic_load_explicit(&a->storage->version, memory_order_acquire);
+    saved->output = output;
+    saved->index = (uint8_t)index;
+    node->n_saved++;
+    return MP_OK;
+}
+
 /* Keeps what the row names, of the arrays that the kernel saw. */
 static mp_status keep(mp_node *node, const mp_call *call) {
     uint32_t wanted = wanted_inputs(node);
+    if (call->row->keep_from)
+        for (int i = call->row->keep_from; i < call->n_in; i++)
+            MP_TRY(keep_array(node, call->in[i], false, i));
     for (int k = 0; k < call->row->n_keep; k++) {
         if (!(call->row->keeps[k].for_inputs & wanted)) continue;
         int index = call->row->keeps[k].index;
         mp_array *a = call->row->keeps[k].output ? call->out[index] : call->in[index];
-        if (!a) continue;
-        mp_saved *saved = &node->saved[node->n_saved];
-        MP_TRY(mp_array_detach(a, &saved->array));
-        saved->version = atomic_load_explicit(&a->storage->version, memory_order_acquire);
-        saved->output = call->row->keeps[k].output;
-        saved->index = (uint8_t)index;
-        node->n_saved++;
+        if (a) MP_TRY(keep_array(node, a, call->row->keeps[k].output, index));
     }
     return MP_OK;
 }
@@ -119,7 +127,8 @@ static mp_status keep(mp_node *node, const mp_call *call) {
 static mp_status record(const mp_call *call, mp_array *const *edges, mp_node **out) {
     size_t ints = call->attrs.n_ints == MP_ALL ? 0 : call->attrs.n_ints;
     size_t attrs_bytes = offsetof(mp_attrs, ints) + ints * sizeof(int64_t);
-    mp_node *node = new_node(call->n_in, call->row->n_visible, call->row->n_keep, attrs_bytes);
+    int kept = call->row->keep_from ? call->n_in - call->row->keep_from : call->row->n_keep;
+    mp_node *node = new_node(call->n_in, call->row->n_visible, kept, attrs_bytes);
     if (!node) return mp_fail(MP_ERR_MEMORY, "memory: no room for a tape node");
     node->row = call->row;
     node->device = call->device;

@@ -23,7 +23,8 @@ _FUNCTIONS = (
     "eq ne lt le gt ge isnan isinf isfinite "
     "negative neg absolute abs sign exp log sqrt rsqrt tanh sigmoid relu square reciprocal "
     "clip clamp sum mean var std max min amax amin all any argmax argmin softmax log_softmax "
-    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy"
+    "matmul mm bmm swapaxes flatten ravel squeeze unsqueeze broadcast_to take index_select copy "
+    "nonzero put choose"
 )
 
 
@@ -68,6 +69,18 @@ def lerp_(self: ndarray, end: ArrayLike, weight: float) -> ndarray:
 def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:
     """The array's elements where the condition holds, and those of `other` elsewhere."""
     return _core.where(condition, self, other)
+
+
+def compress(
+    self: ndarray, condition: ArrayLike, axis: int | None = None, out: ndarray | None = None
+) -> ndarray:
+    """Slices along an axis for which a condition holds. See `mp.compress`."""
+    return F.compress(condition, self, axis, out)
+
+
+def fill(self: ndarray, value: ArrayLike) -> None:
+    """Writes one value into every element."""
+    self.fill_(value)
 
 
 def to(
@@ -168,6 +181,7 @@ def element_size(self: ndarray) -> int:
 _METHODS = {
     **{name: getattr(F, name) for name in _FUNCTIONS.split()},
     **{f.__name__: f for f in (view, reshape, transpose, permute, expand, t, where, to)},
+    **{f.__name__: f for f in (compress, fill)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in _layout.METHODS},
     "bfloat16": _bfloat16,

@@ -436,6 +436,35 @@ def take_bwd(i, a):
     return np.moveaxis(out, 0, axis)
 
 
+def selected(x, arrays, a):
+    """The positions in x, flattened, of what index arrays select: see csrc/index.h."""
+    at = np.arange(x.size).reshape(x.shape)
+    parts = [(p, s if s >= 0 else -1 - s) for p, s, _ in np.reshape(a["axes"], (-1, 3)).tolist()]
+    shape, axes, done = [], [], 0
+    for first, span in parts:  # the axes of a part become one
+        shape += [*x.shape[done:first], math.prod(x.shape[first : first + span])]
+        axes.append(len(shape) - 1)
+        done = first + span
+    at = np.moveaxis(at.reshape([*shape, *x.shape[done:]]), axes, range(len(axes)))
+    wide = np.broadcast(*arrays).ndim
+    places = range(a["axis"], a["axis"] + wide)
+    return np.moveaxis(at[tuple(arrays)], range(wide), places)
+
+
+def index_put(i, a):
+    x, value, *arrays = i
+    y = x.copy().reshape(-1)
+    y[selected(x, arrays, a)] = value
+    return y.reshape(x.shape)
+
+
+def index_add(i, a):
+    x, value, *arrays = i
+    y = x.copy().reshape(-1)
+    np.add.at(y, selected(x, arrays, a), value)
+    return y.reshape(x.shape)
+
+
 def philox(seed, call, blocks):
     """The words of Philox 4x32-10 for these block numbers, an array (len(blocks), 4) of uint32."""
     blocks = np.asarray(blocks, np.uint64)
@@ -610,4 +639,8 @@ REFS = {
     "embedding_bwd": embedding_bwd,
     "take": lambda i, a: np.take(i[0], i[1], axis=a["axis"]),
     "take_bwd": take_bwd,
+    "index": lambda i, a: i[0].reshape(-1)[selected(i[0], i[1:], a)],
+    "index_put": index_put,
+    "index_add": index_add,
+    "nonzero": lambda i, a: np.flatnonzero(i[0]),
 }

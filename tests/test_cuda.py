@@ -141,6 +141,60 @@ def test_random_numbers_as_on_the_cpu(n):
     np.testing.assert_array_max_ulp(got, host(mp.random.randn(n)), 2)
 
 
+# ---- indexing ----
+
+
+def test_indexing(x):
+    a, mask = host(x), host(x) > 0.5
+    i, j = np.array([[1, -2], [0, 5]]), np.array([3, -1])
+    for index in (1, (2, 3), i, (i, j), (slice(None), i), (1, j), (i, None, 2), mask, mask[:, 0]):
+        for ours in (index, place_on_gpu(index)):
+            np.testing.assert_array_equal(host(x[ours]), a[index])
+            for value in (7.0, -a[index]):
+                y, want = x.clone(), a.copy()
+                y[ours] = mp.array(value) if np.ndim(value) else value
+                want[index] = value
+                np.testing.assert_array_equal(host(y), want)
+    np.testing.assert_array_equal(host(mp.flatnonzero(x > 0.5)), np.flatnonzero(mask))
+    for got, want in zip(mp.nonzero(x > 0.5), np.nonzero(mask), strict=True):
+        np.testing.assert_array_equal(host(got), want)
+
+
+def place_on_gpu(index):
+    items = index if isinstance(index, tuple) else (index,)
+    return tuple(mp.array(i).to("cuda") if isinstance(i, np.ndarray) else i for i in items)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int8", "int64"])
+def test_add_at(dtype):
+    rng = np.random.default_rng(0)
+    a, i = rng.integers(0, 3, (50, 6)), rng.integers(-50, 50, 400)
+    value = rng.integers(0, 2, (400, 6))
+    x = mp.array(a).astype(dtype).to("cuda")
+    mp.functional.indexing.add_at(x, mp.array(i).to("cuda"), mp.array(value).to("cuda"))
+    np.add.at(a, i, value)
+    np.testing.assert_array_equal(host(x.astype("int64")), a)
+
+
+def test_indexing_does_not_wait(x):
+    i, value = mp.array([3, 1]).to("cuda"), mp.zeros((2, 65), device="cuda")
+    x.requires_grad_()
+
+    def work():
+        y = x * 1
+        y[i] = value
+        y[:, i] = 2.0
+        y[1, 2:4] = 3.0
+        (y[i, i].sum() + y[1, 2] + y[i[0]].sum()).backward()
+
+    work()  # memory for the first time may wait
+    before = mp.cuda.wait_count()
+    work()
+    assert mp.cuda.wait_count() == before
+    x.detach()[mp.zeros(33, dtype="bool", device="cuda")]  # the number of elements is waited for
+    assert mp.cuda.wait_count() == before + 1
+
+
 # ---- late errors ----
 
 
@@ -151,6 +205,20 @@ def test_index_out_of_range(x):
         mp.cuda.synchronize()
     mp.cuda.synchronize()  # once
     np.testing.assert_array_equal(host(x + 0), host(x))
+
+
+def test_index_array_out_of_range(x):
+    a = host(x)
+    i = mp.array([0, 40]).to("cuda")
+    y = x[i]
+    with pytest.raises(IndexError, match=r"index: index 40 at position 1.*extent of 33"):
+        mp.cuda.synchronize()
+    np.testing.assert_array_equal(host(y), [a[0], np.zeros(65, np.float32)])
+    x[i] = 0
+    with pytest.raises(IndexError, match="index_put: index 40"):
+        mp.cuda.synchronize()
+    a[0] = 0
+    np.testing.assert_array_equal(host(x), a)
 
 
 def test_target_out_of_range():

@@ -12,9 +12,9 @@ SUFFIXES = {".c", ".h", ".cu", ".cuh", ".def"}
 # Project headers that the files of a folder may include, beside the .def tables and their own.
 HEADERS = {
     ".": {"mp.h", "tape.h", "autocast.h", "refs.h", "rules.h"},
-    "ops": {"mp.h"},
-    "cpu": {"mp.h", "narrow.h", "normal.h"},
-    "cuda": {"mp.h", "narrow.h", "normal.h", "cublaslt.h"},
+    "ops": {"mp.h", "index.h"},
+    "cpu": {"mp.h", "index.h", "narrow.h", "normal.h"},
+    "cuda": {"mp.h", "index.h", "narrow.h", "normal.h", "cublaslt.h"},
     "py": {"mp.h"},
 }
 C11 = {"ctype", "errno", "float", "inttypes", "limits", "locale", "math", "stdalign", "stdarg"}

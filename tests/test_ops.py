@@ -33,12 +33,14 @@ BOOL_ROWS = words(
 # Rows that also take integers, and those that any dtype passes through unchanged.
 INTEGER_ROWS = words(
     "add sub mul maximum minimum neg abs sign relu where sum max min argmax argmin "
-    "floor_divide remainder fmod fmax fmin floor ceil trunc round positive"
+    "floor_divide remainder fmod fmax fmin floor ceil trunc round positive index_add"
 )
 # Rows that have no result of bools, and those whose results are int8.
 NO_BOOL_ROWS = words("neg sub positive")
 BOOL_TO_INT8_ROWS = words("floor_divide remainder fmod bitwise_left_shift bitwise_right_shift")
-MOVING_ROWS = words("copy reshape permute expand slice as_strided concatenate pad take")
+MOVING_ROWS = words(
+    "copy reshape permute expand slice as_strided concatenate pad take index index_put"
+)
 
 
 def seeded(name, n):
@@ -61,7 +63,7 @@ def result_dtype(name, dtype, attrs):
         return np.dtype(bool)
     if name in BOOL_TO_INT8_ROWS and dtype == np.bool_:
         return np.dtype(np.int8)
-    if name in ("argmax", "argmin"):
+    if name in ("argmax", "argmin", "nonzero"):
         return np.dtype(np.int64)
     if name == "scale":
         return np.dtype(np.float64 if dtype == np.float64 else np.float32)

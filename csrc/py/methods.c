@@ -5,13 +5,42 @@ static mp_array *of(PyObject *self) { return mp_py_array_of(self); }
 
 /* ---- reading ---- */
 
+/* The tuple of integers that names element `flat` in C order. */
+static PyObject *unravel(const mp_array *a, PyObject *object) {
+    int64_t flat, position[MP_MAX_DIMS];
+    if (mp_py_int("item", "the index", object, &flat) < 0) return NULL;
+    if (flat < -a->size || flat >= a->size) {
+        PyErr_Format(PyExc_IndexError, "item: %lld is out of range for an array of %lld elements",
+                     (long long)flat, (long long)a->size);
+        return NULL;
+    }
+    if (flat < 0) flat += a->size;
+    for (int d = a->ndim - 1; d >= 0; d--) {
+        position[d] = flat % a->shape[d];
+        flat /= a->shape[d];
+    }
+    return mp_py_tuple(a->ndim, position, 1);
+}
+
 PyDoc_STRVAR(item_doc,
-             "item($self, /)\n--\n\nThe element of an array that has one, as a Python number.\n\n"
+             "item($self, /, *args)\n--\n\nOne element as a Python number.\n\n"
+             "Parameters\n----------\n*args : int\n    Nothing, of an array with one element; the "
+             "element's number in C order; or its\n    index along each axis, also as a tuple.\n\n"
              "Returns\n-------\nbool, int or float\n    Its value; waits for the device.\n\n"
-             "Raises\n------\nValueError\n    If there are more elements, or none.");
-static PyObject *item(PyObject *self, PyObject *unused) {
-    (void)unused;
-    return mp_py_item(of(self));
+             "Raises\n------\nValueError\n    If there is not one element.\n"
+             "IndexError\n    If there is no such element.");
+static PyObject *item(PyObject *self, PyObject *const *args, Py_ssize_t n) {
+    if (n == 0) return mp_py_item(of(self));
+    bool is_tuple = n == 1 && PyTuple_Check(args[0]);
+    PyObject *index = is_tuple ? Py_NewRef(args[0]) : NULL;
+    if (!index && n == 1) index = unravel(of(self), args[0]);
+    else if (!index && (index = PyTuple_New(n)))
+        for (Py_ssize_t i = 0; i < n; i++) PyTuple_SET_ITEM(index, i, Py_NewRef(args[i]));
+    PyObject *element = index ? mp_py_get_item(self, index) : NULL, *number = NULL;
+    if (element) number = mp_py_item(of(element));
+    Py_XDECREF(index);
+    Py_XDECREF(element);
+    return number;
 }
 
 PyDoc_STRVAR(tolist_doc,
@@ -225,8 +254,9 @@ PyDoc_STRVAR(get_item_doc,
              "__getitem__($self, index, /)\n--\n\nPart of the array.\n\n"
              "Parameters\n----------\n"
              "index : int, slice, None, Ellipsis, array of int or bool, or a tuple of them\n"
-             "    At most one array, and then no integers beside it.\n\n"
-             "Returns\n-------\nndarray\n    A view; a copy where the index has an array.\n\n"
+             "    As NumPy takes it.\n\n"
+             "Returns\n-------\nndarray\n    A view; a copy where the index has an array; where "
+             "integers name one element\n    a value of its own.\n\n"
              "Raises\n------\nIndexError\n    If an index is out of range or of another kind.");
 
 /* ---- writes ---- */
@@ -323,7 +353,7 @@ static PyObject *divide(PyObject *self, PyObject *other) {
 }
 
 PyMethodDef mp_py_methods[] = {
-    {"item", item, METH_NOARGS, item_doc},
+    {"item", MP_PY_FAST(item), METH_FASTCALL, item_doc},
     {"tolist", tolist, METH_NOARGS, tolist_doc},
     {"numpy", numpy, METH_NOARGS, numpy_doc},
     {"__array__", MP_PY_FAST(array), METH_FASTCALL | METH_KEYWORDS, array_doc},

@@ -143,7 +143,8 @@ static int add_functions(PyObject *module) {
                                   mp_py_optim_functions,
                                   mp_py_info_functions,
                                   mp_py_cuda_functions,
-                                  mp_py_layout_functions};
+                                  mp_py_layout_functions,
+                                  mp_py_index_functions};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (PyModule_AddFunctions(module, lists[i]) < 0) return -1;
     return 0;

@@ -111,7 +111,7 @@ static mp_status share(PyArrayObject *a, mp_dtype dtype, mp_array **out) {
         strides[i] = PyArray_STRIDE(a, i) / itemsize;
         int64_t reach = empty ? 0 : (shape[i] - 1) * strides[i];
         *(reach < 0 ? &low : &high) += reach;
-        repeats |= shape[i] > 1 && strides[i] == 0;
+        repeats |= !empty && shape[i] > 1 && strides[i] == 0;
     }
     char *first = (char *)PyArray_DATA(a) + low * itemsize;
     size_t bytes = empty ? 0 : (size_t)((high - low + 1) * itemsize);

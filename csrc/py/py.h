@@ -198,7 +198,7 @@ PyObject *mp_py_repr(PyObject *self); /* text.c */
 PyObject *mp_py_str(PyObject *self);
 PyObject *mp_py_item(mp_array *a); /* of one element */
 PyObject *mp_py_to_list(mp_array *a);
-/* dst[...] = value, which may be anything that stands for an array on any device */
+/* dst[...] = value, which may be anything that stands for an array on any device (assign.c) */
 int mp_py_assign(const char *op, mp_array *dst, PyObject *value);
 /* Number of elements along axis 0; a TypeError for 0-d arrays. */
 Py_ssize_t mp_py_length(PyObject *self);
@@ -253,7 +253,7 @@ int mp_py_rows_init(PyObject *module); /* call.c */
 int mp_py_hooks_init(PyObject *module);
 extern PyMethodDef mp_py_call_functions[], mp_py_copy_functions[], mp_py_dlpack_functions[],
     mp_py_node_functions[], mp_py_amp_functions[], mp_py_optim_functions[], mp_py_info_functions[],
-    mp_py_cuda_functions[], mp_py_layout_functions[];
+    mp_py_cuda_functions[], mp_py_layout_functions[], mp_py_index_functions[];
 
 #define MP_PY_FAST(function) ((PyCFunction)(void (*)(void))(function))
 

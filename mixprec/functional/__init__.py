@@ -11,7 +11,10 @@ from . import (
     contraction,
     diagonals,
     division,
+    editing,
     exponential,
+    indexing,
+    indices,
     joining,
     logical,
     pointwise,
@@ -21,6 +24,7 @@ from . import (
     rounding,
     shape,
     trigonometry,
+    writing,
 )
 from .activation import *
 from .bitwise import *
@@ -28,7 +32,10 @@ from .comparison import *
 from .contraction import *
 from .diagonals import *
 from .division import *
+from .editing import *
 from .exponential import *
+from .indexing import *
+from .indices import *
 from .joining import *
 from .logical import *
 from .pointwise import *
@@ -38,6 +45,7 @@ from .reduce import *
 from .rounding import *
 from .shape import *
 from .trigonometry import *
+from .writing import *
 
 __all__ = []
 __all__ += activation.__all__
@@ -46,7 +54,10 @@ __all__ += comparison.__all__
 __all__ += contraction.__all__
 __all__ += diagonals.__all__
 __all__ += division.__all__
+__all__ += editing.__all__
 __all__ += exponential.__all__
+__all__ += indexing.__all__
+__all__ += indices.__all__
 __all__ += joining.__all__
 __all__ += logical.__all__
 __all__ += pointwise.__all__
@@ -56,3 +67,4 @@ __all__ += reduce.__all__
 __all__ += rounding.__all__
 __all__ += shape.__all__
 __all__ += trigonometry.__all__
+__all__ += writing.__all__

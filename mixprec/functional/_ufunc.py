@@ -19,6 +19,7 @@ from .._core import ndarray
 from .._dtypes import is_floating, to_dtype
 from .._short import dress
 from .._typing import ArrayLike, Axis, DTypeLike
+from ..creation import asarray
 from ._axis import normal
 
 if TYPE_CHECKING:
@@ -121,7 +122,6 @@ def _call_in_dtype(
     self: Any, args: Any, outs: Any, where: Any, dtype: np.dtype[Any], casting: str
 ) -> Any:
     """The elements are brought to `dtype` before; what tests them gives bools as ever."""
-    from ..creation import asarray
 
     arrays = []
     for x in map(asarray, args):
@@ -176,7 +176,6 @@ def _place_one(name: str, y: ndarray, out: ndarray | None, where: Any, casting: 
 
 
 def _mask(name: str, where: Any) -> ndarray:
-    from ..creation import asarray
 
     mask = asarray(where)
     if mask.dtype != np.bool_:
@@ -287,7 +286,6 @@ def reduce(
     ValueError
         If there is nothing to reduce and no identity.
     """
-    from ..creation import asarray
 
     op = _want_binary(self, "reduce")
     x = asarray(array)
@@ -350,7 +348,6 @@ def accumulate(
     ndarray
         Of the shape of `array`.
     """
-    from ..creation import asarray
 
     op = _want_binary(self, "accumulate")
     x = asarray(array)
@@ -408,7 +405,6 @@ def reduceat(
     ndarray
         With as many elements along the axis as there are indices.
     """
-    from ..creation import asarray
 
     op = _want_binary(self, "reduceat")
     x = asarray(array)
@@ -442,7 +438,6 @@ def outer(self: Any, a: ArrayLike, b: ArrayLike, /, **kwargs: Any) -> ndarray:
     ndarray
         Of the shape of `a`, then that of `b`.
     """
-    from ..creation import asarray
 
     _want_binary(self, "outer")
     x, y = asarray(a), asarray(b)

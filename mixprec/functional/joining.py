@@ -1,4 +1,4 @@
-"""Arrays joined, cut and padded, and elements picked by index."""
+"""Arrays joined, cut and padded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._core import ndarray
 from .._promotion import can_cast
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
-from ._axis import normal, one_of
+from ._axis import normal
 from ._out import into
 from .shape import ravel
 
@@ -21,11 +21,9 @@ __all__ = [
     "cat",
     "concat",
     "concatenate",
-    "index_select",
     "pad",
     "split",
     "stack",
-    "take",
     "unstack",
 ]
 
@@ -263,61 +261,6 @@ def pad(
     if pairs.dtype.kind not in "iu":
         raise TypeError(f"pad: pad_width is {pad_width!r}, must be integers")
     return _core.pad(x, pairs.reshape(-1).tolist(), constant_values)
-
-
-# ---- picking ----
-
-
-def take(
-    x: ArrayLike, indices: ArrayLike, axis: int | None = None, *, dim: int | None = None
-) -> ndarray:
-    """Elements, or slices, at the given indices.
-
-    Parameters
-    ----------
-    x : array_like
-        Where to take from.
-    indices : array_like of int
-        Which ones; negative ones count from the end.
-    axis : int, optional
-        The axis that is indexed; None takes from the flattened array. Also spelled `dim`.
-
-    Returns
-    -------
-    ndarray
-        x's shape with `axis` replaced by the shape of the indices.
-
-    Raises
-    ------
-    IndexError
-        If an index is out of range.
-
-    Notes
-    -----
-    The gradients of elements that are taken several times are summed.
-
-    Examples
-    --------
-    >>> x = mp.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    >>> mp.take(x, [2, 0], axis=0).tolist()
-    [[5.0, 6.0], [1.0, 2.0]]
-    """
-    if dim is not None:
-        axis = one_of("take", axis, dim)
-    if axis is None:
-        return _core.take(ravel(x), indices, 0)
-    return _core.take(x, indices, axis)
-
-
-def index_select(x: ArrayLike, dim: int, index: ArrayLike) -> ndarray:
-    """`take` along an axis, as PyTorch spells it.
-
-    Examples
-    --------
-    >>> mp.index_select(mp.array([[1.0, 2.0]]), 1, mp.array([1, 1])).tolist()
-    [[2.0, 2.0]]
-    """
-    return _core.take(x, index, dim)
 
 
 concat = concatenate
