@@ -466,7 +466,8 @@ def at(self: Any, a: ndarray, indices: Any, b: Any = _MISSING, /) -> None:
         raise TypeError(f"{op}: a is a {type(a).__name__}, an mp.ndarray is wanted")
     if (b is _MISSING) != (self.nin == 1):
         raise TypeError(f"{op}: {self.nin} operands are wanted, {1 if b is _MISSING else 2} given")
-    if self.__name__ in ("add", "subtract") and _add_at(self.__name__, a, indices, b):
+    if self.__name__ in ("add", "subtract"):
+        _core.add_at(a, indices, b if self.__name__ == "add" else _core.neg(b))
         return
     grad, inference = _core.grad_mode()
     operands = [x for x in (a, b) if isinstance(x, ndarray)]
@@ -482,16 +483,6 @@ def at(self: Any, a: ndarray, indices: Any, b: Any = _MISSING, /) -> None:
     more = () if b is _MISSING else (_numpys(b),)
     numpys.at(elements, _numpy_index(indices), *more)
     a.copy_(_core.from_numpy(elements))
-
-
-def _add_at(name: str, a: ndarray, indices: Any, b: Any) -> bool:
-    """Through the row that adds at indices, where it is there."""
-    try:
-        add_at = importlib.import_module("mixprec.functional.indexing").add_at
-    except (ImportError, AttributeError):
-        return False
-    add_at(a, indices, b if name == "add" else -b)
-    return True
 
 
 def _numpys(x: Any) -> Any:
