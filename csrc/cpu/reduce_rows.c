@@ -97,14 +97,14 @@ COLUMNS(deviation_columns_f32, float, double, f, 0, SUM, SQUARE, 1)
 COLUMNS(deviation_columns_f64, double, double, f, 0, SUM, SQUARE, 1)
 COLUMNS(exp_columns_f32, float, double, f, 0, SUM, EXP_F32, 0)
 COLUMNS(exp_columns_f64, double, double, f, 0, SUM, EXP_F64, 0)
-COLUMNS(max_columns_f32, float, double, f, -INFINITY, MAX_F, SELF, 0)
-COLUMNS(max_columns_f64, double, double, f, -INFINITY, MAX_F, SELF, 0)
-COLUMNS(max_columns_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF, 0)
-COLUMNS(max_columns_u64, uint64_t, uint64_t, u, 0, MAX_I, SELF, 0)
-COLUMNS(min_columns_f32, float, double, f, INFINITY, MIN_F, SELF, 0)
-COLUMNS(min_columns_f64, double, double, f, INFINITY, MIN_F, SELF, 0)
-COLUMNS(min_columns_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF, 0)
-COLUMNS(min_columns_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF, 0)
+COLUMNS(max_columns_f32, float, double, f, -INFINITY, MAX_F, SELF, 1)
+COLUMNS(max_columns_f64, double, double, f, -INFINITY, MAX_F, SELF, 1)
+COLUMNS(max_columns_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF, 1)
+COLUMNS(max_columns_u64, uint64_t, uint64_t, u, 0, MAX_I, SELF, 1)
+COLUMNS(min_columns_f32, float, double, f, INFINITY, MIN_F, SELF, 1)
+COLUMNS(min_columns_f64, double, double, f, INFINITY, MIN_F, SELF, 1)
+COLUMNS(min_columns_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF, 1)
+COLUMNS(min_columns_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF, 1)
 
 /* ---- products: in double, whose range takes in what float32 overflows to on the way ---- */
 
@@ -141,9 +141,18 @@ static void prod_row_f32(mp_acc *a, int64_t n, const void *px, double center) {
 #define PROD_COLUMNS(name, real, wide, field)                                                      \
     static void name(mp_acc *a, int64_t cols, int64_t rows, const void *px, int64_t stride,        \
                      const double *center) {                                                       \
+        const char *at = px;                                                                       \
+        int64_t r = 0;                                                                             \
         (void)center;                                                                              \
-        for (int64_t r = 0; r < rows; r++) {                                                       \
-            const real *x = (const real *)((const char *)px + r * stride);                         \
+        for (; r + 4 <= rows; r += 4, at += 4 * stride) {                                          \
+            const real *x0 = (const real *)at, *x1 = (const real *)(at + stride);                  \
+            const real *x2 = (const real *)(at + 2 * stride);                                      \
+            const real *x3 = (const real *)(at + 3 * stride);                                      \
+            for (int64_t j = 0; j < cols; j++)                                                     \
+                a[j].field = a[j].field * (wide)x0[j] * (wide)x1[j] * (wide)x2[j] * (wide)x3[j];   \
+        }                                                                                          \
+        for (; r < rows; r++, at += stride) {                                                      \
+            const real *x = (const real *)at;                                                      \
             for (int64_t j = 0; j < cols; j++) a[j].field *= (wide)x[j];                           \
         }                                                                                          \
     }
