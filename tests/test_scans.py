@@ -1,15 +1,15 @@
-"""Running results, products and truth values against NumPy, over made inputs, and their gradients."""
+"""Running results, products and truth values, and their gradients, against NumPy."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_sorting import arrays, same
 
 import mixprec as mp
 from helpers import host
 from mixprec import _core
 from refs import tolerance
-from test_sorting import arrays, same
 
 FEW = settings(max_examples=40, deadline=None)
 FLOATS = ("float16", "float32", "float64")
@@ -134,9 +134,7 @@ def test_products_with_zeros_have_gradients(zeros):
     others = [np.prod(np.delete(x, i)) for i in range(5)]
     np.testing.assert_allclose(gradient(mp.prod, x, 1.0), others)
     w = np.array([1.0, 10.0, -3.0, 0.5, 2.0])
-    want = [
-        sum(w[j] * np.prod(np.delete(x[: j + 1], i)) for j in range(i, 5)) for i in range(5)
-    ]
+    want = [sum(w[j] * np.prod(np.delete(x[: j + 1], i)) for j in range(i, 5)) for i in range(5)]
     np.testing.assert_allclose(gradient(mp.cumprod, x, w), want)
 
 

@@ -21,7 +21,9 @@ FEW = settings(max_examples=40, deadline=None)
 def arrays(draw, dtypes=NATIVE, min_dims=1, max_dims=3, max_side=9):
     """Small arrays with many ties, NaN and infinities, in any layout."""
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
-    shape = draw(hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=0, max_side=max_side))
+    shape = draw(
+        hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=0, max_side=max_side)
+    )
     elements = hnp.from_dtype(dtype)
     if dtype.kind == "f":
         special = st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0])
@@ -145,13 +147,13 @@ def test_partition(a, data):
     got = host(mp.partition(mp.asarray(a), k, axis=axis))
     np.testing.assert_array_equal(np.take(got, k, axis=axis), want)
     places = host(mp.argpartition(mp.asarray(a), k, axis=axis))
-    np.testing.assert_array_equal(
-        np.take(np.take_along_axis(a, places, axis), k, axis=axis), want
-    )
+    np.testing.assert_array_equal(np.take(np.take_along_axis(a, places, axis), k, axis=axis), want)
 
 
 def test_partition_says_what_is_out_of_range():
-    with pytest.raises(ValueError, match=r"^partition: kth is 3, out of range for axis 0 of size 3"):
+    with pytest.raises(
+        ValueError, match=r"^partition: kth is 3, out of range for axis 0 of size 3"
+    ):
         mp.partition(mp.array([1.0, 2.0, 3.0]), 3)
 
 
