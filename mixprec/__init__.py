@@ -30,6 +30,7 @@ from ._core import (
     get_num_threads,
     ndarray,
     set_num_threads,
+    ufunc,
 )
 from ._device import (
     DeviceError,
@@ -48,6 +49,7 @@ from ._dtypes import (
     set_default_dtype,
 )
 from ._inspection import __array_namespace_info__
+from ._layout import flatiter
 from ._limits import finfo, iinfo
 from ._promotion import (
     astype,
@@ -126,6 +128,7 @@ __all__ = [
     "empty_like",
     "enable_grad",
     "finfo",
+    "flatiter",
     "from_dlpack",
     "from_numpy",
     "full",
@@ -168,6 +171,7 @@ __all__ = [
     "testing",
     "zeros",
     "zeros_like",
+    "ufunc",
 ]
 # `import *` must not hide Python's own abs, all, any, bool, max, min, pow and sum.
 __all__ += _scalar_types.__all__

@@ -221,6 +221,8 @@ class MemoryStats(NamedTuple):
 def memory_stats(device: str = "cpu") -> MemoryStats:
     """Bytes that arrays hold on a device, now and at most so far.
 
+    Arrays of the CPU of up to 64 bytes, which lie in their headers, are not counted.
+
     Parameters
     ----------
     device : str

@@ -55,7 +55,6 @@ class flagsobj:
     (True, False)
     """
 
-    __module__ = "mixprec"
     __slots__ = ("_array",)
 
     def __init__(self, array: ndarray) -> None:

@@ -264,6 +264,15 @@ def test_at(name):
     assert x._version > version
 
 
+def test_add_at_is_recorded():
+    x = mp.zeros(3) * 1.0
+    v = mp.array([1.0, 2.0, 3.0], requires_grad=True)
+    mp.add.at(x, [0, 2, 2], v)
+    assert x.tolist() == [1.0, 0.0, 5.0]
+    (x * mp.array([1.0, 10.0, 100.0])).sum().backward()
+    assert v.grad.tolist() == [1.0, 100.0, 100.0]
+
+
 def test_at_of_one_operand_and_its_errors():
     x = mp.array([1.0, 4.0])
     mp.negative.at(x, [0, 0, 1])

@@ -28,13 +28,15 @@ typedef struct search {
         int64_t found = -1, item = mp_dtypes[s->dtype].bytes;                                      \
         for (int64_t i = 0; i < s->n; i += MP_REDUCE_PIECE) {                                      \
             int64_t count = s->n - i < MP_REDUCE_PIECE ? s->n - i : MP_REDUCE_PIECE;               \
+            const real *piece = room;                                                              \
             mp_acc a = reducer.start;                                                              \
-            load(s->dtype)(room, x + i * item, item, count);                                       \
-            reducer.row(&a, count, room, 0);                                                       \
+            if (s->dtype == reducer.dtype) piece = (const real *)(x + i * item);                   \
+            else load(s->dtype)(room, x + i * item, item, count);                                  \
+            reducer.row(&a, count, piece, 0);                                                      \
             real top = (real)a.field;                                                              \
             if (found >= 0 && (best better top || best == top || is_nan(best))) continue;          \
             int64_t k = 0;                                                                         \
-            while (room[k] != top && !is_nan(room[k])) k++;                                        \
+            while (piece[k] != top && !is_nan(piece[k])) k++;                                      \
             best = top;                                                                            \
             found = i + k;                                                                         \
         }                                                                                          \

@@ -189,7 +189,7 @@ static int64_t run_of_rows(const plan *p, int64_t row, int64_t end) {
 /* Rows [begin, end) of `cols` columns into a[0 ... cols). */
 static void reduce_columns(const plan *p, const char *x, int64_t cols, int64_t begin, int64_t end,
                            const double *center, mp_acc *a) {
-    enum { CONVERTED = 16 }; /* rows */
+    enum { CONVERTED = 4 }; /* rows */
     char room[CONVERTED * MP_REDUCE_COLS * 8] __attribute__((aligned(64)));
     const mp_reducer *r = p->reducer;
     int64_t step = p->kept[p->n_kept - 1].x, down = p->gone[p->n_gone - 1].x;

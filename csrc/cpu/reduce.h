@@ -14,7 +14,7 @@ typedef union mp_acc {
 
 enum {
     MP_REDUCE_PIECE = 1024, /* elements of a row added up in float32, and converted at a time */
-    MP_REDUCE_COLS = 256,   /* columns done at a time */
+    MP_REDUCE_COLS = 1024,  /* columns done at a time */
     MP_REDUCE_ROWS = 32,    /* rows of them added up in float32 */
 };
 

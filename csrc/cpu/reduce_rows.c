@@ -141,11 +141,23 @@ static void prod_row_f32(mp_acc *a, int64_t n, const void *px, double center) {
 #define PROD_COLUMNS(name, real, wide, field)                                                      \
     static void name(mp_acc *a, int64_t cols, int64_t rows, const void *px, int64_t stride,        \
                      const double *center) {                                                       \
+        wide column[MP_REDUCE_COLS];                                                               \
+        const char *at = px;                                                                       \
+        int64_t r = 0;                                                                             \
         (void)center;                                                                              \
-        for (int64_t r = 0; r < rows; r++) {                                                       \
-            const real *x = (const real *)((const char *)px + r * stride);                         \
-            for (int64_t j = 0; j < cols; j++) a[j].field *= (wide)x[j];                           \
+        for (int64_t j = 0; j < cols; j++) column[j] = a[j].field;                                 \
+        for (; r + 4 <= rows; r += 4, at += 4 * stride) {                                          \
+            const real *x0 = (const real *)at, *x1 = (const real *)(at + stride);                  \
+            const real *x2 = (const real *)(at + 2 * stride);                                      \
+            const real *x3 = (const real *)(at + 3 * stride);                                      \
+            for (int64_t j = 0; j < cols; j++)                                                     \
+                column[j] = column[j] * (wide)x0[j] * (wide)x1[j] * (wide)x2[j] * (wide)x3[j];     \
         }                                                                                          \
+        for (; r < rows; r++, at += stride) {                                                      \
+            const real *x = (const real *)at;                                                      \
+            for (int64_t j = 0; j < cols; j++) column[j] *= (wide)x[j];                            \
+        }                                                                                          \
+        for (int64_t j = 0; j < cols; j++) a[j].field = column[j];                                 \
     }
 PROD_ROW(prod_row_f64, double, f)
 PROD_ROW(prod_row_u64, uint64_t, u)

@@ -116,6 +116,7 @@ static void plan(job *j) {
         step *= x->shape[d];
     }
     int last = x->ndim - 1;
+    while (last > j->axis && x->shape[last] == 1) last--;
     j->n = x->shape[j->axis];
     j->side = 1, j->side_x = 0, j->side_a = 0;
     if (last > j->axis) {
@@ -123,6 +124,7 @@ static void plan(job *j) {
         j->side_x = x->strides[last];
         j->side_a = a ? a->strides[last] : 0;
         for (last--; last > j->axis; last--) {
+            if (x->shape[last] == 1) continue;
             bool even = x->strides[last] == j->side_x * j->side &&
                         (!a || a->strides[last] == j->side_a * j->side);
             if (!even) break;

@@ -207,8 +207,9 @@ static mp_status sum_exps(const mp_call *call, double *center, double *sum,
     bool wide = is_wide(call);
     mp_operand to_center = {(char *)center, MP_FLOAT64, sizeof(double)};
     mp_reduce_plan plan = plan_of(call, to_center, wide, place);
-    MP_TRY(wide ? run_reduction<extremum_of<double, false>>(plan, place)
-                : run_reduction<extremum_of<float, false>>(plan, place));
+    mp_status status = wide ? run_reduction<extremum_of<double, false>>(plan, place)
+                            : run_reduction<extremum_of<float, false>>(plan, place);
+    MP_TRY(status);
     unsigned blocks = mp_blocks(place, n, MP_CUDA_THREADS, 1);
     finite_centers<<<blocks, MP_CUDA_THREADS, 0, place->stream>>>(center, n);
     plan = plan_of(call, mp_operand{(char *)sum, MP_FLOAT64, sizeof(double)}, wide, place);

@@ -17,15 +17,6 @@ typedef struct shown {
     Py_ssize_t shape[MP_MAX_DIMS], strides[MP_MAX_DIMS];
 } shown;
 
-static bool is_fortran(const mp_array *a) {
-    int64_t expected = 1;
-    for (int i = 0; i < a->ndim; i++) {
-        if (a->shape[i] != 1 && a->strides[i] != expected) return false;
-        expected *= a->shape[i];
-    }
-    return true;
-}
-
 /* Why the array cannot be shown as the flags want it, or NULL. */
 static const char *objection(const mp_array *a, int flags) {
     if (mp_array_device(a) != MP_CPU) return "its memory is on a GPU; use .numpy() or .cpu()";
@@ -34,7 +25,8 @@ static const char *objection(const mp_array *a, int flags) {
     bool writable = !a->storage->read_only && !a->no_base_write;
     if ((flags & PyBUF_WRITABLE) && !writable) return "it is read-only";
     if (a->contiguous) return NULL;
-    bool any = (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS, fortran = is_fortran(a);
+    bool any = (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS,
+         fortran = mp_py_is_fortran(a);
     if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS || any)
         return fortran ? NULL : "it is not contiguous";
     if ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS ||
@@ -47,7 +39,7 @@ static const char *objection(const mp_array *a, int flags) {
  */
 static bool wants_other_order(const mp_array *a, int flags) {
     bool any = (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS;
-    return !any && (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !is_fortran(a);
+    return !any && (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !mp_py_is_fortran(a);
 }
 
 int mp_py_get_buffer(PyObject *self, Py_buffer *view, int flags) {

@@ -41,14 +41,10 @@ static inline char *at(const mp_array *a, int64_t offset) {
 }
 
 PyObject *mp_py_element(const mp_array *a, int64_t offset) {
-    mp_array *y;
-    mp_spec spec;
-    spec.dtype = a->dtype;
-    spec.ndim = 0;
-    mp_status status = mp_array_new(MP_CPU, &spec, &y);
-    if (status != MP_OK) return mp_py_raise(status);
-    copy_bytes(mp_data(y), at(a, offset), mp_itemsize(a));
-    return mp_py_wrap_value(y);
+    void *to;
+    PyObject *y = mp_py_new_value((mp_dtype)a->dtype, &to);
+    if (y) copy_bytes(to, at(a, offset), mp_itemsize(a));
+    return y;
 }
 
 /* ---- integers ---- */

@@ -4,7 +4,7 @@
 
 #include "py.h"
 
-static bool is_fortran(const mp_array *a) {
+bool mp_py_is_fortran(const mp_array *a) {
     int64_t expected = 1;
     for (int i = 0; i < a->ndim; i++) {
         if (a->shape[i] != 1 && a->strides[i] != expected && a->size) return false;
@@ -22,8 +22,9 @@ static PyObject *flags(PyObject *module, PyObject *object) {
     if (mp_py_want_array("flags", "array", object, &a) < 0) return NULL;
     bool owns = !a->base && !a->storage->release;
     bool writeable = !a->storage->read_only && !a->no_base_write;
-    return Py_BuildValue("(NNNN)", PyBool_FromLong(a->contiguous), PyBool_FromLong(is_fortran(a)),
-                         PyBool_FromLong(owns), PyBool_FromLong(writeable));
+    return Py_BuildValue("(NNNN)", PyBool_FromLong(a->contiguous),
+                         PyBool_FromLong(mp_py_is_fortran(a)), PyBool_FromLong(owns),
+                         PyBool_FromLong(writeable));
 }
 
 PyDoc_STRVAR(base_doc, "base(array, /)\n--\n\nWhat owns its memory.\n\n"

@@ -193,6 +193,8 @@ int mp_py_set_item(PyObject *self, PyObject *index, PyObject *value);
 PyObject *mp_py_sequence_item(PyObject *self, Py_ssize_t i);
 int mp_py_get_buffer(PyObject *self, Py_buffer *view, int flags); /* buffer.c */
 void mp_py_release_buffer(PyObject *self, Py_buffer *view);
+/* layout.c: whether the elements lie in Fortran's order without gaps */
+bool mp_py_is_fortran(const mp_array *a);
 PyObject *mp_py_repr(PyObject *self); /* text.c */
 PyObject *mp_py_str(PyObject *self);
 PyObject *mp_py_item(mp_array *a); /* of one element */

@@ -91,7 +91,9 @@ static PyObject *reshape_method(PyObject *const *args, Py_ssize_t n, PyObject *n
 /* ravel(x), a view where that is possible */
 static PyObject *ravel(PyObject *const *args, Py_ssize_t n, PyObject *names) {
     mp_array *x = only_array(args, n, names);
-    return x && n == 1 ? reshape_to(x, 1, &(int64_t){x->size}) : NULL;
+    if (!x || n != 1) return NULL;
+    if (x->contiguous && mp_py_is_plain(x)) return view_of(x, 1, &x->size, &(int64_t){1});
+    return reshape_to(x, 1, &(int64_t){x->size});
 }
 
 /* flatten(x), a copy */

@@ -19,6 +19,7 @@ from .._core import ndarray
 from .._dtypes import is_floating, to_dtype
 from .._short import dress
 from .._typing import ArrayLike, Axis, DTypeLike
+from ..creation import asarray
 from ._axis import normal
 
 if TYPE_CHECKING:
@@ -121,7 +122,6 @@ def _call_in_dtype(
     self: Any, args: Any, outs: Any, where: Any, dtype: np.dtype[Any], casting: str
 ) -> Any:
     """The elements are brought to `dtype` before; what tests them gives bools as ever."""
-    from ..creation import asarray
 
     arrays = []
     for x in map(asarray, args):
@@ -176,7 +176,6 @@ def _place_one(name: str, y: ndarray, out: ndarray | None, where: Any, casting: 
 
 
 def _mask(name: str, where: Any) -> ndarray:
-    from ..creation import asarray
 
     mask = asarray(where)
     if mask.dtype != np.bool_:
@@ -287,7 +286,6 @@ def reduce(
     ValueError
         If there is nothing to reduce and no identity.
     """
-    from ..creation import asarray
 
     op = _want_binary(self, "reduce")
     x = asarray(array)
@@ -350,7 +348,6 @@ def accumulate(
     ndarray
         Of the shape of `array`.
     """
-    from ..creation import asarray
 
     op = _want_binary(self, "accumulate")
     x = asarray(array)
@@ -408,7 +405,6 @@ def reduceat(
     ndarray
         With as many elements along the axis as there are indices.
     """
-    from ..creation import asarray
 
     op = _want_binary(self, "reduceat")
     x = asarray(array)
@@ -442,7 +438,6 @@ def outer(self: Any, a: ArrayLike, b: ArrayLike, /, **kwargs: Any) -> ndarray:
     ndarray
         Of the shape of `a`, then that of `b`.
     """
-    from ..creation import asarray
 
     _want_binary(self, "outer")
     x, y = asarray(a), asarray(b)
@@ -471,7 +466,8 @@ def at(self: Any, a: ndarray, indices: Any, b: Any = _MISSING, /) -> None:
         raise TypeError(f"{op}: a is a {type(a).__name__}, an mp.ndarray is wanted")
     if (b is _MISSING) != (self.nin == 1):
         raise TypeError(f"{op}: {self.nin} operands are wanted, {1 if b is _MISSING else 2} given")
-    if self.__name__ in ("add", "subtract") and _add_at(self.__name__, a, indices, b):
+    if self.__name__ in ("add", "subtract"):
+        _core.add_at(a, indices, b if self.__name__ == "add" else _core.neg(b))
         return
     grad, inference = _core.grad_mode()
     operands = [x for x in (a, b) if isinstance(x, ndarray)]
@@ -487,16 +483,6 @@ def at(self: Any, a: ndarray, indices: Any, b: Any = _MISSING, /) -> None:
     more = () if b is _MISSING else (_numpys(b),)
     numpys.at(elements, _numpy_index(indices), *more)
     a.copy_(_core.from_numpy(elements))
-
-
-def _add_at(name: str, a: ndarray, indices: Any, b: Any) -> bool:
-    """Through the row that adds at indices, where it is there."""
-    try:
-        add_at = importlib.import_module("mixprec.functional.indexing").add_at
-    except (ImportError, AttributeError):
-        return False
-    add_at(a, indices, b if name == "add" else -b)
-    return True
 
 
 def _numpys(x: Any) -> Any:

@@ -82,13 +82,19 @@ def _probabilities(op: str, q: ArrayLike, most: float) -> _Floats:
     return given / most
 
 
-def _mix(low: ndarray, high: ndarray, share: ndarray) -> ndarray:
-    """low (1 - share) + high share; equal ones are not changed, infinite ones neither."""
-    step = _core.mul(_core.sub(high, low), share)
-    mixed = _core.add(low, step)
-    upper = _core.sub(high, _core.mul(_core.sub(high, low), _core.sub(1, share)))
-    mixed = _core.where(_core.greater_equal(share, 0.5), upper, mixed)
-    mixed = _core.where(_core.equal(share, 0), low, mixed)
+def _mix(low: ndarray, high: ndarray, share: Any) -> ndarray:
+    """low (1 - share) + high share, begun at the nearer one; equal ones are not changed."""
+    step = _core.sub(high, low)
+    if isinstance(share, float):
+        if share in (0.0, 1.0):
+            return high if share else low
+        far = _core.mul(step, share if share < 0.5 else share - 1)
+        mixed = _core.add(low if share < 0.5 else high, far)
+    else:
+        up = _core.add(low, _core.mul(step, share))
+        down = _core.sub(high, _core.mul(step, _core.sub(1, share)))
+        mixed = _core.where(_core.greater_equal(share, 0.5), down, up)
+        mixed = _core.where(_core.equal(share, 0), low, mixed)
     return _core.where(_core.equal(low, high), low, mixed)
 
 
@@ -111,27 +117,47 @@ def _quantile(
     skip_nan: bool,
 ) -> ndarray:
     x, kept = merged_last(op, _floating(a), axis)
-    lines, extent = x.shape[:-1], x.shape[-1]
+    lines = x.shape[:-1]
+    if x.shape[-1] == 0:
+        x = _core.pad(x, (0, 0) * len(lines) + (0, 1), float("nan"))
     s = _core.sort(x, -1, False)
-    counts = _core.count_nonzero(_core.equal(s, s), (-1,), False)  # of elements that are no NaN
-    if extent == 0:
-        s, extent = _core.pad(s, (0, 0) * len(lines) + (0, 1), float("nan")), 1
-    n = np.float64(extent)
-    if skip_nan:
-        n = np.maximum(counts.cpu().numpy().astype(np.float64), 1)[..., None]
-    low, high, share = _places(op, n, q.reshape(-1), method)
-    shape = (*lines, q.size)
-    wide = np.float64 if s.dtype == np.float64 else np.float32
+    y = (_of_numbers if skip_nan else _of_all)(op, s, q.reshape(-1), method)
+    y = y.astype(s.dtype, copy=False)
+    if lines:
+        y = _core.permute(y, (len(lines), *range(len(lines))))
+    return _core.reshape(y, (*q.shape, *(kept if keepdims else lines)))
+
+
+def _of_all(op: str, s: ndarray, q: _Floats, method: str) -> ndarray:
+    """Quantiles of sorted lines, the last axis; NaN where a line has one."""
+    n = s.shape[-1]
+    if q.size == 1 and method == "linear":
+        at = (n - 1) * float(q[0])
+        low, share = int(at), at - int(at)
+        high = low + 1 if share else low
+        y = _mix(s[..., low : low + 1], s[..., high : high + 1], share)
+    else:
+        low, high, share = _places(op, np.float64(n), q, method)
+        below, above = (_core.take(s, _uploaded(p, s), s.ndim - 1) for p in (low, high))
+        y = _mix(below, above, _uploaded(share, s, _wide(s)))
+    last = s[..., -1:]
+    return _core.where(_core.equal(last, last), y, float("nan"))
+
+
+def _of_numbers(op: str, s: ndarray, q: _Floats, method: str) -> ndarray:
+    """The same of the elements before the first NaN, as many as each line has."""
+    counts = _core.count_nonzero(_core.equal(s, s), (-1,), False).cpu().numpy()
+    n = np.maximum(counts.astype(np.float64), 1)[..., None]
+    low, high, share = _places(op, n, q, method)
+    shape = (*s.shape[:-1], q.size)
     below, above = (
         _core.take_along_axis(s, _uploaded(np.broadcast_to(p, shape), s), -1) for p in (low, high)
     )
-    y = _mix(below, above, _uploaded(np.broadcast_to(share, shape), s, wide))
-    if not skip_nan:
-        bad = _core.less(_core.reshape(counts, (*lines, 1)), extent)
-        y = _core.where(bad, float("nan"), y)
-    y = y.astype(s.dtype, copy=False)
-    y = _core.permute(y, (len(lines), *range(len(lines))))
-    return _core.reshape(y, (*q.shape, *(kept if keepdims else lines)))
+    return _mix(below, above, _uploaded(np.broadcast_to(share, shape), s, _wide(s)))
+
+
+def _wide(s: ndarray) -> Any:
+    return np.float64 if s.dtype == np.float64 else np.float32
 
 
 def quantile(

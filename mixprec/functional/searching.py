@@ -89,7 +89,7 @@ def digitize(x: ArrayLike, bins: ArrayLike, right: bool = False) -> ndarray:
         return _core.searchsorted(edges, x, not right)
     if not bool(_core.all(_core.less_equal(later, earlier), None, False)):
         raise ValueError("digitize: bins neither ascend nor descend")
-    return _core.sub(edges.size, _core.searchsorted(edges[::-1], x, right))
+    return _core.sub(edges.size, _core.searchsorted(edges[::-1], x, not right))
 
 
 def take_along_axis(

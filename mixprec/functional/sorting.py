@@ -33,18 +33,16 @@ class TopK(NamedTuple):
     indices: ndarray
 
 
-def _line(
-    op: str, a: ArrayLike, axis: int | None, kind: Any, order: Any, stable: Any
-) -> tuple[ndarray, int]:
+def _line(op: str, a: ArrayLike, axis: int | None, kind: Any, order: Any) -> tuple[Any, int]:
     """The array and the axis to sort along. Every kind is stable."""
     if kind not in _KINDS:
         raise ValueError(f"{op}: kind is {kind!r}, must be one of {_KINDS[:4]}")
     if order is not None:
         raise ValueError(f"{op}: order is {order!r}, but there are no fields")
+    if axis is not None:
+        return a, axis
     x = asarray(a)
-    if axis is None:
-        return _core.reshape(x, (x.size,)), 0
-    return x, normal(op, axis, x.ndim)
+    return _core.reshape(x, (x.size,)), 0
 
 
 def sort(
@@ -90,7 +88,7 @@ def sort(
     """
     if dim is not None:
         axis = dim
-    x, axis = _line("sort", a, axis, kind, order, stable)
+    x, axis = _line("sort", a, axis, kind, order)
     return _core.sort(x, axis, descending)
 
 
@@ -118,7 +116,7 @@ def argsort(
     """
     if dim is not None:
         axis = dim
-    x, axis = _line("argsort", a, axis, kind, order, stable)
+    x, axis = _line("argsort", a, axis, kind, order)
     return _core.argsort(x, axis, descending)
 
 
@@ -193,7 +191,8 @@ def _partition_line(
 ) -> tuple[ndarray, int, Any]:
     if kind != "introselect":
         raise ValueError(f"{op}: kind is {kind!r}, must be 'introselect'")
-    x, axis = _line(op, a, axis, None, order, None)
+    x, axis = _line(op, asarray(a), axis, None, order)
+    axis = normal(op, axis, x.ndim)
     extent = x.shape[axis]
     places = [operator.index(k) for k in np.atleast_1d(np.asarray(kth)).tolist()]
     for k in places:

@@ -37,6 +37,30 @@ def creation():
     return mp.random.randn(3, 3)
 
 
+def values():
+    t = X.sum()
+    u = t * 2.0 - t / 3
+    u += 1
+    counts = {u: 1, t: 2}
+    listed = mp.array([t, u, 1.0])
+    w = mp.ones(2, requires_grad=True)
+    mp.array([w.sum(), u]).sum().backward()
+    return counts, listed, t > u, divmod(u, 2), round(u, 1), float(u)
+
+
+def ufuncs():
+    out = mp.zeros((8, 8))
+    mp.add(X, 1, out=out, where=X > 3)
+    mp.add.reduce(X, axis=None)
+    mp.maximum.accumulate(X[:2], 1)
+    mp.subtract.outer(X[0], X[1])
+    mp.add.at(out, [0, 0], 1.0)
+    for wrong in (lambda: mp.add(X, "a"), lambda: mp.add(X, X, out=X[0]), lambda: X.reshape(7)):
+        with contextlib.suppress(ValueError, TypeError):
+            wrong()
+    return X.reshape(-1).T, X.flags, X.flat[1], X.view(mp.int32)
+
+
 def exchange():
     shared = mp.from_numpy(SOURCE)
     shared.numpy()
@@ -63,5 +87,5 @@ def errors():
             raise AssertionError("no error")
 
 
-for work in (operators, functions, creation, exchange, errors):
+for work in (operators, functions, creation, values, ufuncs, exchange, errors):
     check(f"leak_ops {work.__name__}", work, 10_000)
