@@ -4,8 +4,10 @@
 #include "reduce.h"
 
 enum {
-    COLS = 128,      /* columns searched side by side */
-    WORTH = 1 << 15, /* elements worth a thread */
+    COLS = 128,        /* columns searched side by side */
+    SEGMENT = 1 << 16, /* elements of a long row searched by one task */
+    LOOK = 64,         /* elements of a row looked at together */
+    WORTH = 1 << 15,   /* elements worth a thread */
 };
 
 /* x seen as [outer][n][inner]; y as [outer][inner]. */
@@ -20,27 +22,37 @@ typedef struct search {
     int64_t (*row)(const struct search *s, const char *x);
 } search;
 
-/* Per type `real` and comparison `better`: a row, in pieces whose extremum is found first and then
- * looked up; and columns, row by row. is_nan is 0 for integers. */
+/* Per type `real` and comparison `better`: a row, in pieces the best of which is looked through in
+ * the end; and columns, row by row. is_nan is 0 for integers. */
 #define SEARCH(name, real, load, reducer, field, better, is_nan)                                   \
+    static const real *name##_piece(const search *s, const char *x, int64_t i, int64_t count,      \
+                                    real *room) {                                                  \
+        int64_t item = mp_dtypes[s->dtype].bytes;                                                  \
+        if (s->dtype == reducer.dtype) return (const real *)(x + i * item);                        \
+        load(s->dtype)(room, x + i * item, item, count);                                           \
+        return room;                                                                               \
+    }                                                                                              \
     static int64_t name##_row(const search *s, const char *x) {                                    \
         real room[MP_REDUCE_PIECE], best = 0;                                                      \
-        int64_t found = -1, item = mp_dtypes[s->dtype].bytes;                                      \
+        int64_t found = -1, k = 0;                                                                 \
         for (int64_t i = 0; i < s->n; i += MP_REDUCE_PIECE) {                                      \
             int64_t count = s->n - i < MP_REDUCE_PIECE ? s->n - i : MP_REDUCE_PIECE;               \
-            const real *piece = room;                                                              \
             mp_acc a = reducer.start;                                                              \
-            if (s->dtype == reducer.dtype) piece = (const real *)(x + i * item);                   \
-            else load(s->dtype)(room, x + i * item, item, count);                                  \
-            reducer.row(&a, count, piece, 0);                                                      \
+            reducer.row(&a, count, name##_piece(s, x, i, count, room), 0);                         \
             real top = (real)a.field;                                                              \
             if (found >= 0 && (best better top || best == top || is_nan(best))) continue;          \
-            int64_t k = 0;                                                                         \
-            while (piece[k] != top && !is_nan(piece[k])) k++;                                      \
             best = top;                                                                            \
-            found = i + k;                                                                         \
+            found = i;                                                                             \
         }                                                                                          \
-        return found;                                                                              \
+        int64_t count = s->n - found < MP_REDUCE_PIECE ? s->n - found : MP_REDUCE_PIECE;           \
+        const real *piece = name##_piece(s, x, found, count, room);                                \
+        for (; k + LOOK <= count; k += LOOK) {                                                     \
+            int here = 0;                                                                          \
+            for (int m = 0; m < LOOK; m++) here |= (piece[k + m] == best) | is_nan(piece[k + m]);  \
+            if (here) break;                                                                       \
+        }                                                                                          \
+        while (piece[k] != best && !is_nan(piece[k])) k++;                                         \
+        return found + k;                                                                          \
     }                                                                                              \
     static void name##_columns(const search *s, const char *x, int64_t cols, int64_t *y) {         \
         real room[COLS], best[COLS];                                                               \
@@ -81,6 +93,35 @@ static void search_rows(void *ctx, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) s->y[i] = s->row(s, s->x + i * bytes);
 }
 
+/* Tasks: segments of a long row; y has a place for each. */
+static void search_segments(void *ctx, int64_t begin, int64_t end) {
+    const search *s = ctx;
+    int64_t item = mp_dtypes[s->dtype].bytes;
+    for (int64_t i = begin; i < end; i++) {
+        search part = *s;
+        int64_t first = i * SEGMENT;
+        part.n = s->n - first < SEGMENT ? s->n - first : SEGMENT;
+        s->y[i] = first + s->row(&part, s->x + first * item);
+    }
+}
+
+/* A long row: the best of its segments, in their order, are searched like a row. */
+static mp_status search_long(const search *s, int64_t row) {
+    int64_t item = mp_dtypes[s->dtype].bytes, n = (s->n + SEGMENT - 1) / SEGMENT;
+    int64_t *found = mp_scratch((size_t)n * 16, MP_SCRATCH_KERNEL);
+    if (!found) return mp_fail(MP_ERR_MEMORY, "no room for %lld places", (long long)n);
+    search parts = *s;
+    char *best = (char *)(found + n);
+    parts.x += row * s->n * item;
+    parts.y = found;
+    mp_parallel_for(n, 1, search_segments, &parts);
+    for (int64_t i = 0; i < n; i++)
+        memcpy(best + i * item, parts.x + found[i] * item, (size_t)item);
+    parts.n = n;
+    s->y[row] = found[s->row(&parts, best)];
+    return MP_OK;
+}
+
 /* Tasks: blocks of columns of each outer index. */
 static void search_columns(void *ctx, int64_t begin, int64_t end) {
     const search *s = ctx;
@@ -107,7 +148,9 @@ static mp_status run(mp_call *call, search *s) {
         if (d > axis) s->inner *= x->shape[d];
     }
     if (call->out[0]->size == 0) return MP_OK;
-    if (s->inner == 1) {
+    if (s->inner == 1 && s->outer < mp_num_threads() && s->n >= 4 * SEGMENT) {
+        for (int64_t row = 0; row < s->outer; row++) MP_TRY(search_long(s, row));
+    } else if (s->inner == 1) {
         mp_parallel_for(s->outer, WORTH / s->n + 1, search_rows, s);
     } else {
         int64_t tasks = s->outer * ((s->inner + COLS - 1) / COLS);

@@ -14,7 +14,7 @@ enum {
     BUCKETS = 256,
     LINE = 64,        /* bytes of memory that are written together */
     MOST_PIECES = 64, /* of a long sort: as many as threads */
-    SPARE_BITS = 16,  /* of a key, beyond those that would number the items, that tell them apart */
+    SPARE_BITS = 14,  /* of a key, beyond those that would number the items, that tell them apart */
 };
 
 /* A line of memory, past the caches: it is not read again soon. */
