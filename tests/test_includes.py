@@ -13,9 +13,9 @@ SUFFIXES = {".c", ".h", ".cu", ".cuh", ".def"}
 HEADERS = {
     ".": {"mp.h", "tape.h", "autocast.h", "refs.h", "rules.h"},
     "ops": {"mp.h", "index.h"},
-    "cpu": {"mp.h", "index.h", "narrow.h", "normal.h"},
+    "cpu": {"mp.h", "index.h", "narrow.h", "normal.h", "division.h"},
     "cuda": {"mp.h", "index.h", "narrow.h", "normal.h", "cublaslt.h"},
-    "py": {"mp.h"},
+    "py": {"mp.h", "division.h"},
 }
 C11 = {"ctype", "errno", "float", "inttypes", "limits", "locale", "math", "stdalign", "stdarg"}
 C11 |= {"stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "time"}

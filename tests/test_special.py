@@ -14,6 +14,7 @@ import pytest
 import mixprec as mp
 from helpers import host, words
 from refs import INTS, dtype_of
+from refs_math import floor_divide
 
 # Our names, and NumPy's where it has another one.
 FLOAT_ONE = words(
@@ -42,7 +43,7 @@ ZERO_OF_EITHER_SIGN = {"maximum", "minimum", "fmax", "fmin"}
 def theirs(name, *inputs):
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return getattr(np, name)(*inputs)
+        return floor_divide(*inputs) if name == "floor_divide" else getattr(np, name)(*inputs)
 
 
 def ours(name, device, *inputs):

@@ -1,9 +1,10 @@
 /* Whole quotients and what they leave: floor_divide, and the remainder that has the divisor's sign;
  * fmod, whose remainder has the dividend's. Integers: division by zero gives 0, and the least
- * number divided by -1 wraps around. Floats: as Python's, infinities and zeros as NumPy's. */
+ * number divided by -1 wraps around. Floats: division.h. */
 #include <float.h>
 #include <math.h>
 
+#include "../division.h"
 #include "pointwise.h"
 
 /* ---- integers ---- */
@@ -47,25 +48,6 @@ static inline uint32_t quotient_u32(uint32_t a, uint32_t b) {
 
 /* ---- floats ---- */
 
-/* The remainder of a / b, and the quotient that belongs to it. */
-#define FLOAT_DIVISION(type, s, bits)                                                              \
-    static inline type remainder_##bits(type a, type b) {                                          \
-        type rest = fmod##s(a, b);                                                                 \
-        if (b == 0 || rest != rest) return rest;                                                   \
-        if (rest == 0) return copysign##s(0, b);                                                   \
-        return (b < 0) != (rest < 0) ? rest + b : rest;                                            \
-    }                                                                                              \
-    static inline type floor_divide_##bits(type a, type b) {                                       \
-        if (b == 0) return a / b;                                                                  \
-        type rest = fmod##s(a, b), q = (a - rest) / b;                                             \
-        if (rest != 0 && (b < 0) != (rest < 0)) q -= 1;                                            \
-        if (q == 0) return copysign##s(0, a / b);                                                  \
-        type down = floor##s(q);                                                                   \
-        return q - down > (type)0.5 ? down + 1 : down;                                             \
-    }
-FLOAT_DIVISION(float, f, f32)
-FLOAT_DIVISION(double, , f64)
-
 /* Of float32 by way of doubles, in loops that are vectorised: right where the quotient is below
  * 2^24, since its products with the divisor are exact then. */
 #define QUOTIENT_MOST 0x1p24
@@ -99,8 +81,8 @@ static bool all_near(int64_t n, const float *a, const float *b) {
                              const mp_attrs *attrs) {                                              \
         (all_near(n, a, b) ? op##_row_near : op##_row_exact)(n, y, a, b, c, attrs);                \
     }
-NEAR_ROWS(floor_divide, floor_divide_near(A, B), floor_divide_f32(A, B))
-NEAR_ROWS(remainder, remainder_near(A, B), remainder_f32(A, B))
+NEAR_ROWS(floor_divide, floor_divide_near(A, B), mp_floor_divide_f32(A, B))
+NEAR_ROWS(remainder, remainder_near(A, B), mp_remainder_f32(A, B))
 NEAR_ROWS(fmod, fmod_near(A, B), fmodf(A, B))
 
 /* ---- rows ---- */
@@ -125,9 +107,9 @@ NEAR_ROWS(fmod, fmod_near(A, B), fmodf(A, B))
                                          .grain = MP_GRAIN_LIBM};                                  \
     MP_KERNEL(op) { return mp_pointwise_run(call, &op##_op, 2); }
 
-DIVISION(floor_divide, floor_divide_f64(A, B), floor_divide_i64(A, B), floor_divide_i32(A, B),
+DIVISION(floor_divide, mp_floor_divide_f64(A, B), floor_divide_i64(A, B), floor_divide_i32(A, B),
          B == 0 ? 0 : A / B, quotient_u32(A, B))
-DIVISION(remainder, remainder_f64(A, B), remainder_i64(A, B), remainder_i32(A, B),
+DIVISION(remainder, mp_remainder_f64(A, B), remainder_i64(A, B), remainder_i32(A, B),
          B == 0 ? 0 : A % B, (A - quotient_u32(A, B) * B) * (B != 0))
 DIVISION(fmod, fmod(A, B), fmod_i64(A, B), fmod_i32(A, B), B == 0 ? 0 : A % B,
          (A - quotient_u32(A, B) * B) * (B != 0))

@@ -34,7 +34,7 @@ struct remainder_of {
 struct floor_divide_of {
     template <class C> __device__ inline C operator()(C a, C b) const {
         if constexpr (std::is_floating_point_v<C>) {
-            if (b == 0) return a / b;
+            if (b == 0 || isinf(a) || isinf(b)) return a / b;
             C rest = rest_of(a, b), q = (a - rest) / b;
             if (rest != 0 && (b < 0) != (rest < 0)) q -= 1;
             if (q == 0) return signed_zero(a / b);

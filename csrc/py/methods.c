@@ -238,7 +238,7 @@ static PyObject *astype(PyObject *self, PyObject *const *args, Py_ssize_t n, PyO
     bool same = of(self)->dtype == (int8_t)dtype;
     if (same && !copy) return Py_NewRef(self);
     mp_status status = same ? mp_op1(MP_OP_copy, of(self), NULL, &y) : mp_cast(of(self), dtype, &y);
-    return mp_py_result(status, y);
+    return mp_py_is_value(self) ? mp_py_value_result(status, y) : mp_py_result(status, y);
 }
 
 PyDoc_STRVAR(

@@ -2,6 +2,7 @@
  * op would give, to the bit, without calling it; what is unusual in any way is left to the op. */
 #include <math.h>
 
+#include "../division.h"
 #include "py.h"
 
 /* What comes before the sum of two numbers would cost more than it if it were called. */
@@ -68,24 +69,6 @@ static bool remainder_i64(int64_t a, int64_t b, int64_t *y) {
     *y = rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
     return true;
 }
-#define FLOAT_DIVISION(type, s, bits)                                                              \
-    static type remainder_##bits(type a, type b) {                                                 \
-        type rest = fmod##s(a, b);                                                                 \
-        if (b == 0 || rest != rest) return rest;                                                   \
-        if (rest == 0) return copysign##s(0, b);                                                   \
-        return (b < 0) != (rest < 0) ? rest + b : rest;                                            \
-    }                                                                                              \
-    static type floor_divide_##bits(type a, type b) {                                              \
-        if (b == 0) return a / b;                                                                  \
-        type rest = fmod##s(a, b), q = (a - rest) / b;                                             \
-        if (rest != 0 && (b < 0) != (rest < 0)) q -= 1;                                            \
-        if (q == 0) return copysign##s(0, a / b);                                                  \
-        type down = floor##s(q);                                                                   \
-        return q - down > (type)0.5 ? down + 1 : down;                                             \
-    }
-FLOAT_DIVISION(float, f, f32)
-FLOAT_DIVISION(double, , f64)
-
 #define BITS(op, sign)                                                                             \
     static bool op##_i64(int64_t a, int64_t b, int64_t *y) {                                       \
         *y = a sign b;                                                                             \
@@ -109,8 +92,8 @@ static const arithmetic arithmetics[MP_OP_COUNT] = {
     [MP_OP_mul] = {mul_f32, mul_f64, mul_i64, false},
     [MP_OP_div] = {div_f32, div_f64, NULL, false},
     [MP_OP_pow] = {pow_f32, pow_f64, pow_i64, false},
-    [MP_OP_floor_divide] = {floor_divide_f32, floor_divide_f64, floor_divide_i64, false},
-    [MP_OP_remainder] = {remainder_f32, remainder_f64, remainder_i64, false},
+    [MP_OP_floor_divide] = {mp_floor_divide_f32, mp_floor_divide_f64, floor_divide_i64, false},
+    [MP_OP_remainder] = {mp_remainder_f32, mp_remainder_f64, remainder_i64, false},
     [MP_OP_bitwise_and] = {NULL, NULL, bitwise_and_i64, true},
     [MP_OP_bitwise_or] = {NULL, NULL, bitwise_or_i64, true},
     [MP_OP_bitwise_xor] = {NULL, NULL, bitwise_xor_i64, true},

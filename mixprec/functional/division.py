@@ -29,7 +29,8 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> ndarray:
     -------
     ndarray
         In the dtype that they promote to; of bools int8. An integer divided by 0 is 0, a float
-        inf or NaN.
+        inf or NaN. Of and by infinities it is the quotient, as the array API standard asks:
+        inf // 2 is inf, where NumPy has NaN.
 
     Notes
     -----
