@@ -383,7 +383,7 @@ struct mp_op_row {
     unsigned flags;
     /* parsed from the texts by mp_core_init: */
     int8_t n_in /* -1: any number */, n_required, n_out, n_visible, n_attrs, n_keep;
-    int8_t keep_from; /* inputs from here on are kept too; 0: none */
+    int8_t keep_from;  /* inputs from here on are kept too; 0: none */
     uint32_t optional; /* bit i: input i may be absent */
     uint8_t attr[8];   /* indices into mp_attr_rows */
     struct {

@@ -70,7 +70,7 @@ static inline double floor_divide_near(double a, double b) {
 static bool all_near(int64_t n, const float *a, const float *b) {
     uint32_t far = 0;
     for (int64_t i = 0; i < n; i++)
-        far |= (uint32_t)!(fabsf(a[i]) < (float)QUOTIENT_MOST * fabsf(b[i])) |
+        far |= (uint32_t) !(fabsf(a[i]) < (float)QUOTIENT_MOST * fabsf(b[i])) |
                (uint32_t)(fabsf(b[i]) > FLT_MAX);
     return far == 0;
 }

@@ -14,8 +14,8 @@
     MP_ROW_FN(op##_u64, uint8_t, uint64_t, uint64_t, u64_formula)                                  \
     MP_ROW_FN(op##_f16, uint8_t, uint16_t, uint16_t, f16_formula)                                  \
     MP_ROW_FN(op##_bf16, uint8_t, uint16_t, uint16_t, bf16_formula)                                \
-    static const mp_row_fn op##_stored[MP_DTYPE_COUNT] = {[MP_FLOAT16] = op##_f16,                 \
-                                                          [MP_BFLOAT16] = op##_bf16};              \
+    static const mp_row_fn op##_stored[MP_DTYPE_COUNT] = {                                         \
+        [MP_FLOAT16] = op##_f16, [MP_BFLOAT16] = op##_bf16};                                       \
     static const mp_pointwise op##_op = {.f32 = op##_f32,                                          \
                                          .f64 = op##_f64,                                          \
                                          .i64 = op##_i64,                                          \

@@ -8,8 +8,8 @@ MP_ROW_FN(same_f32, float, float, float, A)
 MP_ROW_FN(same_f64, double, double, double, A)
 MP_ROW_FN(same_u64, uint64_t, uint64_t, uint64_t, A)
 MP_WRAPPING_ROWS(same, A)
-static const mp_row_fn integers_stored[MP_DTYPE_COUNT] = {MP_WRAPPING_TABLE(same),
-                                                          [MP_BOOL] = same_u8};
+static const mp_row_fn integers_stored[MP_DTYPE_COUNT] = {MP_WRAPPING_TABLE(same), [MP_BOOL] =
+                                                                                       same_u8};
 
 #define ROUNDING(op, formula_f32, formula_f64)                                                     \
     MP_ROW_FN(op##_f32, float, float, float, formula_f32)                                          \

@@ -40,18 +40,10 @@ CHOICE(fmin, <=)
 /* ---- nextafter ---- */
 
 template <int BYTES> struct unsigned_of;
-template <> struct unsigned_of<1> {
-    using type = uint8_t;
-};
-template <> struct unsigned_of<2> {
-    using type = uint16_t;
-};
-template <> struct unsigned_of<4> {
-    using type = uint32_t;
-};
-template <> struct unsigned_of<8> {
-    using type = uint64_t;
-};
+template <> struct unsigned_of<1> { using type = uint8_t; };
+template <> struct unsigned_of<2> { using type = uint16_t; };
+template <> struct unsigned_of<4> { using type = uint32_t; };
+template <> struct unsigned_of<8> { using type = uint64_t; };
 
 /* The magnitude of infinity, or of the greatest number where there is none. */
 template <class T> static __device__ constexpr uint64_t most_of() {

@@ -156,9 +156,9 @@ static bool is_no_number(PyObject *object) {
 }
 
 PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation) {
-    static const mp_op ops[] = {[Py_LT] = MP_OP_less,    [Py_LE] = MP_OP_less_equal,
-                                [Py_EQ] = MP_OP_equal,   [Py_NE] = MP_OP_not_equal,
-                                [Py_GT] = MP_OP_greater, [Py_GE] = MP_OP_greater_equal};
+    static const mp_op ops[] = {
+        [Py_LT] = MP_OP_less,      [Py_LE] = MP_OP_less_equal, [Py_EQ] = MP_OP_equal,
+        [Py_NE] = MP_OP_not_equal, [Py_GT] = MP_OP_greater,    [Py_GE] = MP_OP_greater_equal};
     PyObject *y = mp_py_direct_compare(left, right, relation);
     if (y) return y;
     if ((relation == Py_EQ || relation == Py_NE) && is_no_number(right))
