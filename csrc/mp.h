@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
-#define MP_ABI 5
+#define MP_ABI 6
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
 #define MP_MAX_INTS 24 /* integers in one list attribute: starts, steps and shape of a slice */

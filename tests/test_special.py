@@ -186,7 +186,8 @@ ACCURATE = words(
 
 @pytest.mark.parametrize("name", ACCURATE)
 def test_float32_is_accurate(name, device):
-    """Within 2 units in the last place over all magnitudes, and angles up to 1e7 and beyond."""
+    """Within 2 units in the last place over all magnitudes, and angles up to 1e7 and beyond; on a
+    GPU within the 4 that its functions promise."""
     rng = np.random.default_rng(5)
     x = np.concatenate(
         [
@@ -207,7 +208,7 @@ def test_float32_is_accurate(name, device):
     finite = np.isfinite(narrow)
     unit = np.spacing(np.abs(narrow[finite])).astype(np.float64)
     error = np.abs(got[finite].astype(np.float64) - want[finite]) / unit
-    assert error.max() <= 2, f"{error.max()} at {x[finite][error.argmax()]}"
+    assert error.max() <= (2 if device == "cpu" else 4), f"{error.max()} at {x[finite][error.argmax()]}"
 
 
 def test_round_to_decimals(device):

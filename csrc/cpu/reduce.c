@@ -1,5 +1,5 @@
 /* sum, prod, mean, var, logsumexp, max, min over any axes and strides; argmax and argmin are in
- * argreduce.c, all, any and count_nonzero in logical.c.
+ * argreduce.c, all, any and count_nonzero in truth.c.
  *
  * The dimension with the shortest steps in memory decides: if it is reduced, each result is made of
  * dense rows; if not, columns of many results are made side by side. Work is cut into segments

@@ -152,16 +152,16 @@ static mp_status launch_move(const move_job &job, const mp_cuda_place &place, co
     return MP_CUDA_LAUNCHED();
 }
 
-/* Bytes where the dtypes agree, else through double or int64. */
+/* Bytes where the dtypes agree. */
 template <template <class> class Unit, template <class> class Cast>
 static mp_status move_any(const move_job &job, const mp_cuda_place &place, int from, int to) {
     if (from == to)
         return visit_unit(mp_dtypes[to].bytes, [&](auto unit) {
             return launch_move(job, place, Unit<typename decltype(unit)::type>{});
         });
-    if (mp_is_float((mp_dtype)from) || mp_is_float((mp_dtype)to))
-        return launch_move(job, place, Cast<double>{from, to});
-    return launch_move(job, place, Cast<int64_t>{from, to});
+    return visit_between((mp_dtype)from, (mp_dtype)to, [&](auto c) {
+        return launch_move(job, place, Cast<typename decltype(c)::type>{from, to});
+    });
 }
 
 static mp_status add_any(const move_job &job, const mp_cuda_place &place, int from, int to) {

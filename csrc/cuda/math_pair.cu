@@ -10,19 +10,18 @@
         return pointwise_real<2>(call, name##_of{});                                               \
     }
 
-static __device__ inline float less_one(float x) { return log1pf(expf(x)); }
-static __device__ inline double less_one(double x) { return log1p(exp(x)); }
-/* log(exp(a) + exp(b)); equal ones may be infinite */
-template <class C> static __device__ inline C log_of_sum(C a, C b) {
-    if (a == b) return a + C(0.69314718055994530942);
+/* log(exp(a) + exp(b)); equal ones may be infinite. In double for float32 too: around 0 it is the
+ * difference of terms that are not small. */
+static __device__ inline double log_of_sum(double a, double b) {
+    if (a == b) return a + 0.69314718055994530942;
     if (a != a || b != b) return a + b;
-    return (a > b ? a : b) + less_one(a > b ? b - a : a - b);
+    return (a > b ? a : b) + log1p(exp(-fabs(a - b)));
 }
 
 PAIR(atan2, atan2f(a, b), atan2(a, b))
 PAIR(hypot, hypotf(a, b), hypot(a, b))
 PAIR(copysign, copysignf(a, b), copysign(a, b))
-PAIR(logaddexp, log_of_sum(a, b), log_of_sum(a, b))
+PAIR(logaddexp, (float)log_of_sum(a, b), log_of_sum(a, b))
 
 /* ---- fmax, fmin: the other one where one is NaN ---- */
 

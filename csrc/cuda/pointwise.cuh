@@ -111,15 +111,17 @@ static inline mp_status launch_dense(const mp_call *call, const mp_cuda_place *p
 
 /* ---- walked ---- */
 
-template <bool WIDE, class C, int N, class F>
+/* The width of indices is looked up, for a kernel less per op to compile. */
+template <class C, int N, class F>
 __global__ void __launch_bounds__(MP_CUDA_THREADS)
     pointwise_walked(const __grid_constant__ mp_walk<N + 1> w,
                      const __grid_constant__ mp_dense<C, N> in, const F f) {
-    int64_t step = (int64_t)gridDim.x * MP_CUDA_THREADS;
+    const int64_t step = (int64_t)gridDim.x * MP_CUDA_THREADS;
+    const bool wide = w.size > INT32_MAX;
     for (int64_t i = (int64_t)blockIdx.x * MP_CUDA_THREADS + threadIdx.x; i < w.size; i += step) {
         char *p[N + 1];
         C x[N];
-        w.template at<WIDE>(i, p);
+        w.at(i, p, wide);
 #pragma unroll
         for (int k = 0; k < N; k++)
             x[k] = w.data[k + 1] ? load_any<C>(p[k + 1], w.dtype[k + 1]) : in.value[k];
@@ -139,9 +141,7 @@ static inline mp_status launch_walked(const mp_call *call, const mp_cuda_place *
     }
     mp_walk<N + 1> w = mp_walk_of<N + 1>(operands, y->ndim, y->shape);
     unsigned blocks = mp_blocks(place, w.size, MP_CUDA_THREADS, 1);
-    mp_choose_width(w.size, [&](auto wide) {
-        pointwise_walked<wide.value, C, N><<<blocks, MP_CUDA_THREADS, 0, place->stream>>>(w, in, f);
-    });
+    pointwise_walked<C, N><<<blocks, MP_CUDA_THREADS, 0, place->stream>>>(w, in, f);
     return MP_CUDA_LAUNCHED();
 }
 

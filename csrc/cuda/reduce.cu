@@ -1,5 +1,5 @@
 /* sum, prod, mean, var and logsumexp over any axes and strides; max and min are in extremum.cu,
- * all, any and count_nonzero in logical.cu. Floats add up in float32, a few of them at a time, and
+ * all, any and count_nonzero in truth.cu. Floats add up in float32, a few of them at a time, and
  * those sums in float64, so that the error of a sum does not grow with its length; integers in 64
  * bits. Products run in float64. Sum, prod and mean read x once, var and logsumexp twice. */
 #include "extremum.cuh"

@@ -256,10 +256,10 @@ struct mp_reduce_plan {
 };
 
 /* What x (not empty), reduced over axes[0 ... n_axes) into `out`, which is contiguous, asks for.
- * common: x is of one of the types that are read in packs, and is computed in float. In
+ * floats: x is computed in float, and is read in packs if it is of one of the common types. In
  * reduction_plan.cu. */
 mp_reduce_plan mp_reduce_plan_of(const mp_array *x, int n_axes, const int64_t *axes, mp_operand out,
-                                 bool common, int processors);
+                                 bool floats, int processors);
 
 /* log2 of the power of two at or above n, no more than `most`. */
 static inline int mp_log2_up(int64_t n, int most) {

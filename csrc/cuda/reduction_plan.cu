@@ -176,8 +176,10 @@ void plan_rows(mp_reduce_plan *plan, split s, bool common, int processors) {
 } // namespace
 
 mp_reduce_plan mp_reduce_plan_of(const mp_array *x, int n_axes, const int64_t *axes, mp_operand out,
-                                 bool common, int processors) {
+                                 bool floats, int processors) {
     mp_reduce_plan plan = {};
+    bool common = floats && (x->dtype == MP_FLOAT16 || x->dtype == MP_BFLOAT16 ||
+                             x->dtype == MP_FLOAT32); /* visit_common's */
     plan.job.x = (const char *)mp_data(x);
     plan.job.dtype = x->dtype;
     plan.job.out = out;

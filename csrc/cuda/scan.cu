@@ -5,6 +5,8 @@
  * before each, then the results; each input is read twice then, else once. A block has a segment of
  * a line whose elements lie side by side; where the lines do, a thread has a segment, and its
  * neighbours have those of the next lines. */
+#include <cfloat>
+
 #include <cub/block/block_scan.cuh>
 
 #include "lines.cuh"
@@ -53,6 +55,12 @@ template <class C_, bool LEAST> struct run_extremum {
 struct affine {
     double factor, term;
 };
+/* Factors are multiplied before it is known what by: a product that grows too large stays finite,
+ * so that a y of 0 stays 0 as it does one element after the other. */
+static __device__ inline double joined(double a, double b) {
+    double product = a * b;
+    return isinf(product) && isfinite(a) && isfinite(b) ? copysign(DBL_MAX, product) : product;
+}
 struct run_affine {
     using C = double;
     using State = affine;
@@ -60,7 +68,7 @@ struct run_affine {
     static __device__ inline State lift(C x, C a) { return {a, x}; }
     static __device__ inline C value(State s) { return s.term; }
     __device__ inline State operator()(State first, State then) const {
-        return {first.factor * then.factor, first.term * then.factor + then.term};
+        return {joined(first.factor, then.factor), first.term * then.factor + then.term};
     }
 };
 

@@ -292,23 +292,16 @@ template <class C>
 static mp_status launch_walked_cast(const mp_cuda_place *place, const mp_walk<2> &w) {
     mp_dense<C, 1> no_numbers = {};
     unsigned blocks = mp_blocks(place, w.size, MP_CUDA_THREADS, 1);
-    mp_choose_width(w.size, [&](auto wide) {
-        pointwise_walked<wide.value, C, 1>
-            <<<blocks, MP_CUDA_THREADS, 0, place->stream>>>(w, no_numbers, identity_of{});
-    });
+    pointwise_walked<C, 1>
+        <<<blocks, MP_CUDA_THREADS, 0, place->stream>>>(w, no_numbers, identity_of{});
     return MP_CUDA_LAUNCHED();
 }
 
-/* Any two dtypes, through the type that rounds only once. */
 static mp_status transfer_walked(const mp_cuda_place *place, const mp_walk<2> &w) {
     mp_dtype to = (mp_dtype)w.dtype[0], from = (mp_dtype)w.dtype[1];
-    bool wide_int = !mp_is_float(from) && mp_dtypes[from].bytes >= 4;
     if (to == from) return launch_walked_copy(place, w);
-    if (to == MP_FLOAT32 || from == MP_FLOAT32) return launch_walked_cast<float>(place, w);
-    if (to == MP_FLOAT64 || from == MP_FLOAT64 || (wide_int && mp_is_narrow(to)))
-        return launch_walked_cast<double>(place, w);
-    return mp_is_float(to) || mp_is_float(from) ? launch_walked_cast<float>(place, w)
-                                                : launch_walked_cast<int64_t>(place, w);
+    return visit_between(
+        from, to, [&](auto c) { return launch_walked_cast<typename decltype(c)::type>(place, w); });
 }
 
 /* ---- choosing ---- */

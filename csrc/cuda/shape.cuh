@@ -36,6 +36,16 @@ template <class F> static inline mp_status visit_unit(int bytes, F f) {
     }
 }
 
+/* f(mp_type<C>{}) with the type through which elements of a dtype become those of another with one
+ * rounding: float, double or int64_t. */
+template <class F> static inline mp_status visit_between(mp_dtype from, mp_dtype to, F f) {
+    bool wide_int = !mp_is_float(from) && mp_dtypes[from].bytes >= 4;
+    if (to == MP_FLOAT32 || from == MP_FLOAT32) return f(mp_type<float>{});
+    if (to == MP_FLOAT64 || from == MP_FLOAT64 || (wide_int && mp_is_narrow(to)))
+        return f(mp_type<double>{});
+    return mp_is_float(to) || mp_is_float(from) ? f(mp_type<float>{}) : f(mp_type<int64_t>{});
+}
+
 /* The most bytes of a unit, of `least` at least, that all the numbers or-ed to `bits` are multiples
  * of. */
 static inline int unit_of(uint64_t bits, int least) {

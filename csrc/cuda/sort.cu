@@ -106,15 +106,20 @@ __global__ void __launch_bounds__(MP_CUDA_THREADS)
                    bits_of(job.rule, (uint64_t)keys[i] & job.rule.ones));
 }
 
+/* Element `place` of x as it is written: NaN in one pattern. */
+static __device__ inline uint64_t sorted_bits(const sort_job &job, int64_t place) {
+    uint64_t bits = load_bits(element(job.x, place), job.x.bytes);
+    bool is_nan = job.rule.floats && (bits & ~job.rule.sign) > job.rule.most;
+    return is_nan ? job.rule.nan : bits;
+}
+
 /* VALUES: x's elements at the places, else the places in their lines. */
 template <class P, bool VALUES>
 __global__ void __launch_bounds__(MP_CUDA_THREADS)
     write_places(const __grid_constant__ sort_job job, const P *places) {
     for (EACH(i, job.total)) {
         int64_t place = (int64_t)places[i];
-        if constexpr (VALUES)
-            store_bits(element(job.y, i), job.y.bytes,
-                       load_bits(element(job.x, place), job.x.bytes));
+        if constexpr (VALUES) store_bits(element(job.y, i), job.y.bytes, sorted_bits(job, place));
         else *(int64_t *)element(job.y, i) = place % job.x.n;
     }
 }

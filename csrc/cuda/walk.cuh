@@ -52,20 +52,25 @@ template <int N> struct mp_walk {
     char *data[N];
     int8_t dtype[N];
 
-    /* The addresses of element `index`. WIDE: indices may exceed 31 bits. */
-    template <bool WIDE> __device__ inline void at(int64_t index, char **p) const {
+    /* The addresses of element `index`. wide: indices may exceed 31 bits. */
+    __device__ inline void at(int64_t index, char **p, bool wide) const {
 #pragma unroll
         for (int k = 0; k < N; k++) p[k] = data[k];
 #pragma unroll
         for (int d = MP_MAX_DIMS - 1; d > 0; d--) {
             if (d >= ndim) continue;
-            int64_t rest = mp_divide<WIDE>(extent[d], index), here = index - rest * extent[d].wide;
+            int64_t rest =
+                wide ? mp_divide<true>(extent[d], index) : mp_divide<false>(extent[d], index);
+            int64_t here = index - rest * extent[d].wide;
 #pragma unroll
             for (int k = 0; k < N; k++) p[k] += here * stride[k][d];
             index = rest;
         }
 #pragma unroll
         for (int k = 0; k < N; k++) p[k] += index * stride[k][0];
+    }
+    template <bool WIDE> __device__ inline void at(int64_t index, char **p) const {
+        at(index, p, WIDE);
     }
 };
 
