@@ -154,6 +154,12 @@ def asarray(
     return _convert("asarray", obj, dtype, copy, device)
 
 
+def beside(*values: ArrayLike) -> list[ndarray]:
+    """All of them as arrays; what is none yet goes to the device of the first that is."""
+    place = next((x.device for x in values if isinstance(x, ndarray)), None)
+    return [x if isinstance(x, ndarray) else asarray(x, device=place) for x in values]
+
+
 def from_numpy(a: np.ndarray[Any, Any]) -> ndarray:
     """An array over the memory of a NumPy array.
 

@@ -13,7 +13,7 @@ from ._core import ndarray
 from ._dtypes import int64, to_dtype
 from ._short import short
 from ._typing import ArrayLike, DTypeLike
-from .creation import EXACT, array, asarray, check_order, named
+from .creation import EXACT, array, asarray, beside, check_order, named
 
 __all__ = ["arange", "eye", "linspace", "meshgrid"]
 
@@ -276,7 +276,7 @@ def meshgrid(
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing is {indexing!r}, must be 'xy' or 'ij'")
-    arrays = [asarray(x) for x in xi]
+    arrays = beside(*xi)
     n = len(arrays)
     axes = list(range(n))
     if indexing == "xy" and n > 1:

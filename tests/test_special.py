@@ -208,7 +208,8 @@ def test_float32_is_accurate(name, device):
     finite = np.isfinite(narrow)
     unit = np.spacing(np.abs(narrow[finite])).astype(np.float64)
     error = np.abs(got[finite].astype(np.float64) - want[finite]) / unit
-    assert error.max() <= (2 if device == "cpu" else 4), f"{error.max()} at {x[finite][error.argmax()]}"
+    most = 2 if device == "cpu" else 4
+    assert error.max() <= most, f"{error.max()} at {x[finite][error.argmax()]}"
 
 
 def test_round_to_decimals(device):

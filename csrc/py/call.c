@@ -139,10 +139,33 @@ static int make_inputs(const mp_op_row *row, PyObject *const *objects, input_roo
     return 0;
 }
 
+/* Lists and NumPy's arrays go where the call's arrays are, or new arrays where there are none; so
+ * do indices of any kind. */
+static int gather_inputs(const mp_op_row *row, PyObject *const *objects, input_room *room) {
+    mp_device device = mp_py_default_device();
+    char name[32];
+    for (Py_ssize_t i = 0; i < room->n; i++) {
+        if (!mp_py_is_array(objects[i])) continue;
+        device = mp_array_device(mp_py_array_of(objects[i]));
+        if (device != MP_CPU) break;
+    }
+    if (device == MP_CPU) return 0;
+    for (Py_ssize_t i = 0; i < room->n; i++) {
+        if (mp_py_is_array(objects[i]) && mp_array_device(mp_py_array_of(objects[i])) != device) {
+            input_name(row, i, name, sizeof name);
+            if (!strcmp(name, "indices")) room->made[i] = mp_array_ref(mp_py_array_of(objects[i]));
+        }
+        bool numbers = !(row->flags & MP_NUMBERS);
+        if (room->made[i] && mp_py_follow(device, numbers, &room->made[i]) < 0) return -1;
+    }
+    return 0;
+}
+
 /* Last, since what came before may have run Python code that changed an array's data. */
 static void borrow_inputs(PyObject *const *objects, input_room *room) {
     for (Py_ssize_t i = 0; i < room->n; i++)
-        room->in[i] = mp_py_is_array(objects[i]) ? mp_py_array_of(objects[i]) : room->made[i];
+        room->in[i] = room->made[i] || !mp_py_is_array(objects[i]) ? room->made[i]
+                                                                   : mp_py_array_of(objects[i]);
 }
 
 /* ---- calls ---- */
@@ -181,7 +204,8 @@ static PyObject *run(mp_op op, PyObject *const *inputs, Py_ssize_t n, PyObject *
     input_room room;
     PyObject *result = NULL;
     if (open_inputs(&room, n) < 0) return NULL;
-    if (make_inputs(row, inputs, &room) == 0 && read_attrs(row, attributes, &attrs) == 0) {
+    if (make_inputs(row, inputs, &room) == 0 && gather_inputs(row, inputs, &room) == 0 &&
+        read_attrs(row, attributes, &attrs) == 0) {
         borrow_inputs(inputs, &room);
         mp_status status = dst ? mp_op_call_into(op, (int)n, room.in, &attrs, mp_py_array_of(dst))
                                : mp_op_call(op, (int)n, room.in, &attrs, out);

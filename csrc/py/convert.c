@@ -396,6 +396,15 @@ int mp_py_input(const char *op, const char *name, PyObject *object, const mp_py_
     return wrong_type(op, name, object, "an array or a number");
 }
 
+int mp_py_follow(mp_device device, bool numbers, mp_array **a) {
+    mp_array *there;
+    if (mp_array_device(*a) == device || (*a)->weak || ((*a)->ndim == 0 && !numbers)) return 0;
+    if (mp_py_check(mp_array_to_device(*a, device, &there)) < 0) return -1;
+    mp_array_unref(*a);
+    *a = there;
+    return 0;
+}
+
 int mp_py_want_array(const char *op, const char *name, PyObject *object, mp_array **out) {
     if (!mp_py_is_array(object)) return wrong_type(op, name, object, "an mp.ndarray");
     *out = mp_py_array_of(object);

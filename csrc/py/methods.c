@@ -327,6 +327,10 @@ static PyObject *in_place(mp_op row, const char *op, PyObject *self, PyObject *o
     mp_py_meet(&partner, of(self));
     if (!mp_py_is_array(other) && !mp_py_is_number(other)) {
         if (mp_py_input(op, "the operand", other, &partner, &operand) < 0) return NULL;
+        if (mp_py_follow(mp_array_device(of(self)), false, &operand) < 0) {
+            mp_array_unref(operand);
+            return NULL;
+        }
         other = mp_py_wrap(operand);
     } else {
         Py_INCREF(other);

@@ -22,7 +22,10 @@ static int other_operand(mp_op op, PyObject *object, const mp_array *partner_arr
     mp_py_meet(&partner, partner_array);
     bool wraps = !(mp_op_rows[op].flags & MP_NOGRAD); /* comparisons see the number as it is */
     if (wraps && mp_py_check_range(mp_op_rows[op].name, object, &partner) < 0) return -1;
-    return mp_py_operand(mp_op_rows[op].name, object, &partner, out);
+    int found = mp_py_operand(mp_op_rows[op].name, object, &partner, out);
+    if (found <= 0 || mp_py_follow(mp_array_device(partner_array), false, out) == 0) return found;
+    mp_array_clear(out);
+    return -1;
 }
 
 static PyObject *not_implemented(int found) {

@@ -146,6 +146,9 @@ int mp_py_operand(const char *op, PyObject *object, const mp_py_partner *partner
 /* The same, where something else is a TypeError that names the argument. Gives 0 or -1. */
 int mp_py_input(const char *op, const char *name, PyObject *object, const mp_py_partner *partner,
                 mp_array **out);
+/* Brings what was made of a list or of NumPy's array to the device of the arrays beside it, in
+ * place of *a. A single number stays on the CPU, where rows read it, unless `numbers` too. */
+int mp_py_follow(mp_device device, bool numbers, mp_array **a);
 /* An ndarray argument, borrowed; a TypeError if it is anything else. */
 int mp_py_want_array(const char *op, const char *name, PyObject *object, mp_array **out);
 

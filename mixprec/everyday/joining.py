@@ -12,7 +12,7 @@ from .. import _core
 from .._core import ndarray
 from .._promotion import can_cast
 from .._typing import ArrayLike, DTypeLike
-from ..creation import asarray
+from ..creation import asarray, beside
 from ..functional import concatenate, swapaxes
 from ..functional._axis import normal
 
@@ -340,7 +340,7 @@ def _at_least(op: str, ary: ArrayLike, ndim: int) -> ndarray:
 def _given(op: str, arrays: Any) -> list[ndarray]:
     if not isinstance(arrays, Iterable):
         raise TypeError(f"{op}: a {type(arrays).__name__} is given, a sequence of arrays is wanted")
-    listed = [asarray(x) for x in arrays]
+    listed = beside(*arrays)
     if not listed:
         raise ValueError(f"{op}: no arrays")
     return listed

@@ -19,7 +19,7 @@ from .._core import ndarray
 from .._dtypes import is_floating, to_dtype
 from .._short import dress
 from .._typing import ArrayLike, Axis, DTypeLike
-from ..creation import asarray
+from ..creation import asarray, beside
 from ._axis import normal
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _place(name: str, results: Any, outs: Any, where: Any, casting: str) -> Any:
 
 
 def _place_one(name: str, y: ndarray, out: ndarray | None, where: Any, casting: str) -> ndarray:
-    mask = None if where is True else _mask(name, where)
+    mask = None if where is True else _mask(name, where, y)
     if out is None:  # NumPy leaves the rest as its memory was
         return y if mask is None else _core.where(mask, y, 0)
     check_cast(name, y.dtype, out.dtype, casting)
@@ -175,9 +175,9 @@ def _place_one(name: str, y: ndarray, out: ndarray | None, where: Any, casting: 
     return out.copy_(y)
 
 
-def _mask(name: str, where: Any) -> ndarray:
+def _mask(name: str, where: Any, x: ndarray) -> ndarray:
 
-    mask = asarray(where)
+    _, mask = beside(x, where)
     if mask.dtype != np.bool_:
         raise TypeError(f"{name}: where is {mask.dtype}, bools are wanted")
     return mask
@@ -296,7 +296,7 @@ def reduce(
     if where is not True:
         if start is None:
             raise ValueError(f"{op}: there is no identity; where needs initial")
-        x = _core.where(_mask(op, where), x, start)
+        x = _core.where(_mask(op, where, x), x, start)
     known = _known(_REDUCTIONS, self.__name__)
     empty = math.prod(x.shape[a] for a in axes) == 0
     if known is not None and not (empty and self.identity is None):

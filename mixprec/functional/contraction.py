@@ -17,7 +17,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._typing import DTypeLike
-from ..creation import asarray
+from ..creation import beside
 from ._out import deliver
 from .diagonals import diagonal
 
@@ -77,7 +77,7 @@ def einsum(
     if not operands:
         raise ValueError("einsum: nothing is given")
     if isinstance(operands[0], str):
-        text, arrays = operands[0], [asarray(x) for x in operands[1:]]
+        text, arrays = operands[0], beside(*operands[1:])
         terms, wanted = _read_text(text)
     else:
         arrays, terms, wanted = _read_lists(operands)
@@ -121,7 +121,7 @@ def _read_lists(
     for label in (label for term in [*terms, wanted or ()] for label in term):
         if label is not Ellipsis and not (hasattr(label, "__index__") and label >= 0):
             raise ValueError(f"einsum: {label!r} is no label, integers from 0 and ... are")
-    return [asarray(operands[2 * i]) for i in range(pairs)], tuple(terms), wanted
+    return beside(*operands[: 2 * pairs : 2]), tuple(terms), wanted
 
 
 def _name(label: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike, Shape
-from ..creation import asarray, zeros
+from ..creation import asarray, beside, zeros
 from ._axis import normal
 from .joining import concatenate
 from .shape import ravel
@@ -38,7 +38,7 @@ def append(arr: ArrayLike, values: ArrayLike, axis: int | None = None) -> ndarra
     >>> mp.append(mp.array([1, 2]), [[3], [4]]).tolist()
     [1, 2, 3, 4]
     """
-    return concatenate([asarray(arr), asarray(values)], axis)
+    return concatenate(beside(arr, values), axis)
 
 
 def _host(obj: Any) -> Any:

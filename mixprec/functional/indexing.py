@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike
-from ..creation import asarray
+from ..creation import asarray, beside
 from ..grids import arange
 from ._axis import normal, one_of
 from ._out import deliver
@@ -140,14 +140,12 @@ def in_range(op: str, indices: ArrayLike, extent: int, mode: str, device: str) -
         return indices
     if mode not in ("wrap", "clip"):
         raise ValueError(f"{op}: mode is {mode!r}, must be 'raise', 'wrap' or 'clip'")
-    given = asarray(indices)
+    given = asarray(indices, device=device)
     if extent == 0:
         return given
     if mode == "clip":
         return _core.minimum(_core.maximum(given, 0), extent - 1)
-    if given.device != "cpu":
-        raise NotImplementedError(f"{op}: mode 'wrap' on {given.device}; use .cpu()")
-    return asarray(np.mod(given.numpy(), extent), device=device)
+    return _core.remainder(given, extent)
 
 
 def take(
@@ -245,7 +243,7 @@ def compress(
     >>> mp.compress([False, True], mp.array([[1, 2], [3, 4]]), axis=0).tolist()
     [[3, 4]]
     """
-    condition, a = asarray(condition), asarray(a)
+    a, condition = beside(a, condition)
     if condition.ndim != 1:
         raise ValueError(f"compress: condition has {condition.ndim} dimensions, 1 is wanted")
     return take(a, flatnonzero(condition), axis, out)
@@ -306,9 +304,9 @@ def choose(
     >>> mp.choose(mp.array([1, 0, 1]), [mp.array([1, 2, 3]), mp.array([10, 20, 30])]).tolist()
     [10, 2, 30]
     """
-    a, choices = asarray(a), [asarray(c) for c in choices]
     if not choices:
         raise ValueError("choose: no choices")
+    a, *choices = beside(a, *choices)
     n = len(choices)
     if mode == "raise" and a.size:
         low, high = int(_core.min(a, None, False)), int(_core.max(a, None, False))

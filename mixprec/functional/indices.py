@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +12,9 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike, Shape
-from ..creation import asarray
+from ..creation import asarray, beside
 from ..grids import arange
-from .indexing import flatnonzero
+from .indexing import flatnonzero, in_range
 from .writing import put
 
 __all__ = [
@@ -26,13 +28,9 @@ __all__ = [
 ]
 
 
-def _host(op: str, x: ArrayLike) -> Any:
+def _host(x: ArrayLike) -> Any:
     """x for NumPy."""
-    if not isinstance(x, ndarray):
-        return x
-    if x.device != "cpu":
-        raise NotImplementedError(f"{op}: not on {x.device}; use .cpu()")
-    return x.detach().numpy()
+    return x.detach().numpy() if isinstance(x, ndarray) else x
 
 
 def unravel_index(indices: ArrayLike, shape: Shape, order: str = "C") -> tuple[ndarray, ...]:
@@ -41,7 +39,7 @@ def unravel_index(indices: ArrayLike, shape: Shape, order: str = "C") -> tuple[n
     Parameters
     ----------
     indices : array_like of int
-        The positions, on the CPU.
+        The positions. On a GPU it is waited for whether they are in range.
     shape : int or sequence of int
         Of the array.
     order : {"C", "F"}
@@ -63,8 +61,38 @@ def unravel_index(indices: ArrayLike, shape: Shape, order: str = "C") -> tuple[n
     >>> rows.tolist(), columns.tolist()
     ([1, 0], [2, 2])
     """
-    found = np.unravel_index(_host("unravel_index", indices), shape, order)  # type: ignore[call-overload]
+    if isinstance(indices, ndarray) and indices.device != "cpu":
+        return _unravelled(indices, shape, order)
+    found = np.unravel_index(_host(indices), shape, order)  # type: ignore[call-overload]
     return tuple(asarray(i) for i in found)
+
+
+def _extents(shape: Shape, order: str, op: str) -> tuple[int, ...]:
+    """The extents, the one that is counted slowest first."""
+    extents = tuple(shape) if isinstance(shape, Sequence) else (operator.index(shape),)
+    if order not in ("C", "F"):
+        raise ValueError(f"{op}: order is {order!r}, must be 'C' or 'F'")
+    return extents if order == "C" else extents[::-1]
+
+
+def _check_range(op: str, x: ndarray, n: int) -> None:
+    """Whether all of x lies in [0, n): waits for the device."""
+    if x.size == 0:
+        return
+    wrong = _core.logical_or(_core.less(x, 0), _core.greater_equal(x, n))
+    if bool(_core.any(wrong, None, False)):
+        raise ValueError(f"{op}: an index is out of range for a size of {n}")
+
+
+def _unravelled(rest: ndarray, shape: Shape, order: str) -> tuple[ndarray, ...]:
+    """On the array's device."""
+    extents = _extents(shape, order, "unravel_index")
+    _check_range("unravel_index", rest, math.prod(extents))
+    rest, found = rest.astype(np.int64, copy=False), []
+    for n in reversed(extents):
+        found.append(_core.remainder(rest, n))
+        rest = _core.floor_divide(rest, n)
+    return tuple(found if order == "F" else reversed(found))
 
 
 def ravel_multi_index(
@@ -75,7 +103,7 @@ def ravel_multi_index(
     Parameters
     ----------
     multi_index : sequence of array_like of int
-        One array per axis, on the CPU.
+        One array per axis.
     dims : int or sequence of int
         The shape of the array.
     mode : {"raise", "wrap", "clip"}, or one for each axis
@@ -98,8 +126,28 @@ def ravel_multi_index(
     >>> mp.ravel_multi_index(([1, 0], [2, 2]), (2, 3)).tolist()
     [5, 2]
     """
-    hosts = tuple(_host("ravel_multi_index", i) for i in multi_index)
+    if any(isinstance(i, ndarray) and i.device != "cpu" for i in multi_index):
+        return _ravelled(beside(*multi_index), dims, mode, order)
+    hosts = tuple(_host(i) for i in multi_index)
     return asarray(np.ravel_multi_index(hosts, dims, mode, order))  # type: ignore[call-overload]
+
+
+def _ravelled(indices: list[ndarray], dims: Shape, mode: Any, order: str) -> ndarray:
+    """On the arrays' device."""
+    op = "ravel_multi_index"
+    extents = _extents(dims, order, op)
+    modes = [mode] * len(extents) if isinstance(mode, str) else list(mode)
+    if not len(indices) == len(extents) == len(modes):
+        raise ValueError(f"{op}: {len(indices)} index arrays for {len(extents)} axes")
+    if order == "F":
+        indices, modes = indices[::-1], modes[::-1]
+    y: Any = 0
+    for i, n, how in zip(indices, extents, modes, strict=True):
+        if how == "raise":
+            _check_range(op, i, n)
+        i = in_range(op, i, n, how, i.device).astype(np.int64, copy=False)
+        y = _core.add(_core.mul(y, n), i)
+    return asarray(y)
 
 
 def ix_(*args: ArrayLike) -> tuple[ndarray, ...]:

@@ -13,7 +13,7 @@ from .. import _core
 from .._core import ndarray
 from .._short import short
 from .._typing import ArrayLike, DTypeLike
-from ..creation import asarray
+from ..creation import asarray, beside
 from ._axis import normal, several
 from ._out import deliver
 from .shape import matrix_transpose, moveaxis, ravel
@@ -311,7 +311,7 @@ def dot(x1: ArrayLike, x2: ArrayLike, out: ndarray | None = None) -> ndarray:
     >>> mp.dot([1.0, 2.0], [3.0, 4.0]).item()
     11.0
     """
-    a, b = asarray(x1), asarray(x2)
+    a, b = beside(x1, x2)
     if a.ndim == 0 or b.ndim == 0:
         y = _core.mul(a, b)
     elif b.ndim <= 2:
@@ -339,7 +339,7 @@ def inner(x1: ArrayLike, x2: ArrayLike, /) -> ndarray:
     >>> mp.inner(mp.ones((2, 3)), mp.ones((4, 3))).shape
     (2, 4)
     """
-    a, b = asarray(x1), asarray(x2)
+    a, b = beside(x1, x2)
     return _core.mul(a, b) if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, (-1, -1))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike
-from ..creation import asarray
+from ..creation import asarray, beside
 from ._axis import normal
 
 __all__ = [
@@ -81,7 +81,7 @@ def digitize(x: ArrayLike, bins: ArrayLike, right: bool = False) -> ndarray:
     >>> mp.digitize(mp.array([0.5, 2.5]), mp.array([0.0, 1.0, 2.0])).tolist()
     [1, 3]
     """
-    edges = asarray(bins)
+    x, edges = beside(x, bins)
     if edges.ndim != 1:
         raise ValueError(f"digitize: bins has {edges.ndim} dimensions, 1 is wanted")
     later, earlier = edges[1:], edges[:-1]

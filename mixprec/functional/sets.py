@@ -9,7 +9,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._typing import ArrayLike
-from ..creation import asarray, full, ones
+from ..creation import asarray, beside, full, ones
 from .sorting import _is_native
 
 __all__ = [
@@ -261,7 +261,7 @@ def union1d(ar1: ArrayLike, ar2: ArrayLike) -> ndarray:
     >>> mp.union1d(mp.array([3, 1]), mp.array([2, 3])).tolist()
     [1, 2, 3]
     """
-    return _values(_core.concatenate([_flat(ar1), _flat(ar2)], 0), True)
+    return _values(_core.concatenate([_flat(x) for x in beside(ar1, ar2)], 0), True)
 
 
 def intersect1d(

@@ -14,7 +14,7 @@ from .._core import ndarray
 from .._dtypes import to_dtype
 from .._short import short
 from .._typing import ArrayLike, Axis, DTypeLike, Shape
-from ..creation import asarray
+from ..creation import asarray, beside
 from ._axis import normal, one_of, several
 
 __all__ = [
@@ -459,7 +459,7 @@ def broadcast_arrays(*arrays: ArrayLike, subok: bool = False) -> tuple[ndarray, 
     >>> [x.shape for x in mp.broadcast_arrays(mp.ones((3, 1)), mp.ones(4))]
     [(3, 4), (3, 4)]
     """
-    given = [asarray(x) for x in arrays]
+    given = beside(*arrays)
     shape = broadcast_shapes(*(x.shape for x in given))
     return tuple(x if x.shape == shape else _core.expand(x, shape) for x in given)
 

@@ -183,7 +183,7 @@ class Generator:
                 raise ValueError(f"integers: low is {first}, high is {last}: low must be less")
             return self._stream.integer(first, last)
         dtype = None if dtype is None else to_dtype("integers", dtype)
-        seed, call = self._stream.take(device or "cpu")
+        seed, call = self._stream.take(device or _core.default_device())
         shape = _shape(size)
         return _core.random_integers(shape, dtype, device, first, last, seed, call)
 
@@ -213,13 +213,14 @@ class Generator:
         if size is None and p is None:
             at = self._stream.integer(0, count)
             return at if rows is None else _pick(rows, at, axis)
+        place = None if rows is None else str(rows.device)
         if p is None and replace:
-            picked = self.integers(count, size=() if size is None else size)
+            picked = self.integers(count, size=() if size is None else size, device=place)
         elif p is None:
             wanted = _count(size)
             if wanted > count:
                 raise ValueError(f"choice: {wanted} of {count} cannot be taken without replacement")
-            picked = self.permutation(count)[:wanted].reshape(_shape(size))
+            picked = self.permutation(count, device=place)[:wanted].reshape(_shape(size))
         else:
             picked = self._weighted(count, size, replace, p, shuffle)
         if rows is None:
@@ -266,7 +267,7 @@ class Generator:
             if rows.ndim == 0:
                 raise ValueError("permutation: x has no rows (its shape is ())")
             count, device = rows.shape[axis], rows.device
-        seed, call = self._stream.take(device or "cpu")
+        seed, call = self._stream.take(device or _core.default_device())
         order = _core.random_permutation((count,), None, device, seed, call)
         return order if rows is None else _core.take(rows, order, axis)
 
@@ -278,9 +279,8 @@ class Generator:
         if axis is None:
             result = self.permutation(result.reshape(-1)).reshape(result.shape)
         else:
-            keys = self.random(result.shape, np.float64, device=result.device).numpy()
-            order = np.argsort(keys, axis=axis)
-            result = array(np.take_along_axis(result.numpy(), order, axis))
+            keys = self.random(result.shape, np.float64, device=str(result.device))
+            result = _core.take_along_axis(result, _core.argsort(keys, axis, False), axis)
         return result if out is None else out.copy_(result)
 
     def shuffle(self, x: Any, axis: int = 0) -> None:
@@ -323,7 +323,7 @@ class Generator:
             size = out.shape
         if dtype is not None and not is_floating(dtype := to_dtype(op, dtype)):
             raise TypeError(f"{op}: dtype is {dtype}, must be floating")
-        seed, call = self._stream.take(device or "cpu")
+        seed, call = self._stream.take(device or _core.default_device())
         result = getattr(_core, row)(_shape(size), dtype, device, *bounds, seed, call)
         return result if out is None else out.copy_(result)
 

@@ -213,7 +213,7 @@ def randint(
     low = operator.index(low)
     low, high = (0, low) if high is None else (low, operator.index(high))
     dtype = None if dtype is None else to_dtype("randint", dtype)
-    seed, offset = _core.rng_next(device or "cpu")
+    seed, offset = _core.rng_next(device or _core.default_device())
     return _core.random_integers(_shape(size), dtype, device, low, high, seed, offset)
 
 

@@ -82,7 +82,7 @@ def counted(seed: int) -> Stream:
     calls: dict[str, int] = {}
 
     def take(device: str) -> tuple[int, int]:
-        name = str(device)
+        name = "cuda:0" if device == "cuda" else str(device)
         call = calls.get(name, 0)
         calls[name] = call + 1
         return seed, call
