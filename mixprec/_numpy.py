@@ -224,7 +224,11 @@ def _wrapped(op: str, result: Any, dtype: Any, here: bool, made: list[ndarray]) 
         if dtype is not None and result.dtype != dtype and result.dtype in FLOATING:
             result = result.astype(dtype)
         shared = not number and not result.flags.writeable
-        y = _core.from_numpy(result, shared or None) if here else array(result, copy=shared or None)
+        y = (
+            _core.from_numpy(result, shared or None)
+            if here
+            else array(result, copy=shared or None, device=_core.default_device())
+        )
         y = _core.as_value(y) if number else y
         if y.dtype in FLOATING:
             made.append(y)

@@ -446,6 +446,8 @@ def full(
     if exact and (dtype is None or dtype == int64 or is_floating(dtype)):
         return _filled("full", shape, fill_value, dtype, device, requires_grad)
     value = _convert("full", fill_value, dtype, None, device)
+    if device is None and value.ndim == 0 and value.device == "cpu":  # a number
+        value = move(value, _core.default_device())
     result = _core.copy(_core.expand(value.detach(), shape))
     return result.requires_grad_() if requires_grad else result
 

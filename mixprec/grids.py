@@ -80,7 +80,7 @@ def arange(
     dtype = to_dtype("arange", dtype)
     if integers and max(abs(start), abs(stop)) > EXACT:
         values = np.arange(start, stop, step)
-        return array(values, dtype, device=device, requires_grad=requires_grad)
+        return _new(values, dtype, device, requires_grad)
     result = _core.arange((count,), dtype, device, start, step)
     return result.requires_grad_() if requires_grad else result
 
@@ -159,8 +159,14 @@ def linspace(
         made: Any = np.linspace
         wide = dtype if dtype.kind in "iu" else np.float64
         values, step = made(start, stop, num, endpoint=endpoint, retstep=True, dtype=wide)
-    y = array(values, dtype, device=device, requires_grad=requires_grad)
+    y = _new(values, dtype, device, requires_grad)
     return (y, float(step)) if retstep else y
+
+
+def _new(values: Any, dtype: Any, device: str | None, requires_grad: bool) -> ndarray:
+    """An array of what NumPy has made, where new arrays go."""
+    device = device or _core.default_device()
+    return array(values, dtype, device=device, requires_grad=requires_grad)
 
 
 def _is_open(value: Any) -> bool:
@@ -237,7 +243,7 @@ def eye(
     dtype = _core.default_dtype() if dtype is None else dtype
     with named("eye"):
         values = np.eye(N, M, k, dtype=np.bool_)
-    return array(values, dtype, device=device, requires_grad=requires_grad)
+    return _new(values, dtype, device, requires_grad)
 
 
 def meshgrid(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import helpers
 import mixprec as mp
 
 # Processes that tests start import the mixprec that is tested here, not one that lies in the
@@ -16,6 +17,10 @@ os.environ["PYTHONPATH"] = str(Path(mp.__file__).parent.parent)
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="device of the op tests (default: cpu)")
+
+
+def pytest_configure(config):
+    helpers.DEVICE = config.getoption("--device")
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,14 @@ def to_device(array, device):
     return _core.as_strided(flat, [*array.shape, *strides, -low])
 
 
+DEVICE = "cpu"  # of the option --device
+
+
+def place(array):
+    """The array on the device that is tested, in the same layout."""
+    return to_device(np.asarray(array), DEVICE)
+
+
 def call_row(name, inputs, attrs, device="cpu"):
     """Runs a row on NumPy or mixprec inputs with attributes by name. Returns a tuple of arrays."""
     row = ROWS[name]

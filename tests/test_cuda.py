@@ -31,6 +31,13 @@ def test_devices():
 
 def test_default_device():
     with mp.device("cuda"):
+        for made in (
+            mp.linspace(0, 1, 3), mp.eye(2), mp.identity(2), mp.arange(3), mp.sin([1.0, 2.0]),
+            mp.full(2, mp.float64(3)), mp.logspace(0, 1, 3), mp.tril_indices(3)[0], mp.r_[1:3],
+            mp.random.default_rng(0).poisson(3.0, 4), mp.where([True], [1], [2]), mp.indices((2, 2)),
+            mp.fromfunction(lambda i, j: i + j, (2, 2)), mp.mgrid[0:2], mp.sort([2, 1]),
+        ):  # fmt: skip
+            assert made.device == "cuda:0"
         assert mp.zeros(3).device == "cuda:0"
         assert mp.array([1.0, 2.0]).device == "cuda:0"
         assert mp.random.rand(3).device == "cuda:0"
@@ -107,6 +114,175 @@ def test_numbers(x):
     np.testing.assert_array_equal(host(x)[0], 3)
     assert x[1, 2].item() == 7
     assert (x.half() * 2.0).dtype == np.float16
+
+
+def test_lists_and_numpys_arrays_go_where_the_arrays_are(x):
+    a, row, i = host(x), np.linspace(-1, 1, 65, dtype=np.float32), np.array([3, -1, 0])
+    for got, want in [
+        (x + row, a + row),
+        (row - x, row - a),
+        (x * [[2.0]] * 33, a * 66),
+        (x > row, a > row),
+        (mp.where(x > 0, x, row), np.where(a > 0, a, row)),
+        (mp.where([[True]] * 33, x, 0), a),
+        (mp.clip(x, row, 2.0), np.clip(a, row, 2)),
+        (mp.concatenate([x, a]), np.concatenate([a, a])),
+        (mp.vstack([x, row]), np.vstack([a, row])),
+        (mp.take(x, i, axis=0), a[i]),
+        (mp.take(x, mp.array(i), axis=1), a[:, i]),
+        (mp.take(x, [1, 70], axis=1, mode="wrap"), np.take(a, [1, 70], 1, mode="wrap")),
+        (mp.take_along_axis(x, np.argsort(a), 1), np.sort(a)),
+        (mp.compress(a[:, 0] > 0, x, axis=0), a[a[:, 0] > 0]),
+        (mp.searchsorted(mp.sort(x[0]), row), np.searchsorted(np.sort(a[0]), row)),
+        (mp.digitize(x, [-1.0, 0.0, 1.0]), np.digitize(a, [-1, 0, 1])),
+        (mp.isin(mp.round(x), [0, 1]), np.isin(np.round(a), [0, 1])),
+        (mp.einsum("ij,j->i", x, row), np.einsum("ij,j->i", a, row)),
+        (mp.sum(x, axis=1, where=row > 0), np.sum(a, axis=1, where=row > 0)),
+        (x @ row, a @ row),
+        (mp.append(x, a[:1], 0), np.append(a, a[:1], 0)),
+        (mp.repeat(x, [1] * 32 + [2], 0), np.repeat(a, [1] * 32 + [2], 0)),
+        (x[[mp.argmax(x[:, 0]), 1]], a[[a[:, 0].argmax(), 1]]),
+    ]:
+        assert got.device == "cuda:0"
+        np.testing.assert_allclose(host(got), want, rtol=1e-5, atol=1e-5)
+    y, want = x.clone(), a.copy()
+    y += row
+    y[i] = row
+    y[x > 1] = np.float32(5)
+    want += row
+    want[i] = row
+    want[a > 1] = 5
+    np.testing.assert_array_equal(host(y), want)
+    places = mp.unravel_index(mp.argsort(x.ravel())[:5], x.shape)
+    for got, expected in zip(
+        places, np.unravel_index(a.ravel().argsort()[:5], a.shape), strict=True
+    ):
+        np.testing.assert_array_equal(host(got), expected)
+
+
+def test_what_is_numpys_names_cpu(x):
+    for name in ("histogram", "bincount", "unwrap"):
+        with pytest.raises(NotImplementedError, match=rf"^{name}: .*\.cpu\(\)"):
+            getattr(mp, name)(x)
+    with pytest.raises(NotImplementedError, match=r"solve: .*\.cpu\(\)"):
+        mp.linalg.solve(x, x)
+
+
+# ---- rows beyond the table's sizes ----
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "float8_e4m3fn", "float8_e5m2"])
+def test_reductions_of_narrow_dtypes(dtype):
+    """In packs or not: those of one and two bytes that no kernel of packs reads."""
+    rng = np.random.default_rng(0)
+    for shape in ((4096,), (64, 96), (96, 64, 3)):
+        a = rng.integers(0, 4, shape)
+        x = mp.array(a).astype(dtype).to("cuda")
+        for axis in (None, 0, -1):
+            for name in ("mean", "max", "min", "count_nonzero", "any", "all"):
+                got, want = getattr(mp, name)(x, axis), getattr(np, name)(a, axis)
+                got = host(got.astype("float32")).astype(np.float64)
+                close = 0.13 if name == "mean" and "float8" in dtype else 1e-5
+                np.testing.assert_allclose(got, want, rtol=close, err_msg=f"{name} {shape} {axis}")
+
+
+@pytest.mark.parametrize("shape", [(1 << 20,), (5, 100_003), (100_003, 5), (700, 3, 40)])
+def test_long_scans(shape):
+    a = np.random.default_rng(0).integers(-3, 4, shape)
+    for dtype in ("float32", "int32"):
+        x = mp.array(a).astype(dtype).to("cuda")
+        for axis in range(a.ndim):
+            np.testing.assert_array_equal(host(mp.cumsum(x, axis)), np.cumsum(a, axis))
+            got = host(mp._core.cummax(x, axis))
+            np.testing.assert_array_equal(got, np.maximum.accumulate(a, axis))
+
+
+def test_recurrence_of_factors_that_grow():
+    """Their products overflow where y is 0 still."""
+    n = 20_000
+    b = np.zeros(n)
+    b[-3:] = 1
+    factors = mp.full(n, 2.0, dtype="float64", device="cuda")
+    y = mp._core.recurrence(factors, mp.array(b).to("cuda"), 0)
+    np.testing.assert_array_equal(host(y)[-4:], [0, 1, 3, 7])
+    assert not host(y)[:-3].any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64", "int64", "uint8"])
+@pytest.mark.parametrize("shape", [(300_001,), (40, 3000), (3000, 40)])
+def test_long_sorts(shape, dtype):
+    rng = np.random.default_rng(0)
+    x = mp.array(rng.integers(0, 200, shape)).astype(dtype)
+    a = host(x.astype("float64"))
+    if x.dtype.kind not in "iu":
+        a.reshape(-1)[::1001] = np.nan
+    x = mp.array(a).astype(dtype).to("cuda")
+    for axis in range(a.ndim):
+        np.testing.assert_array_equal(
+            host(mp.sort(x, axis=axis).astype("float64")), np.sort(a, axis)
+        )
+        want = np.argsort(a, axis, kind="stable")
+        np.testing.assert_array_equal(host(mp.argsort(x, axis=axis)), want)
+    values, counts = mp.unique(x[x == x], return_counts=True)
+    want = np.unique(a[a == a], return_counts=True)
+    np.testing.assert_array_equal(host(values.astype("float64")), want[0])
+    np.testing.assert_array_equal(host(counts), want[1])
+
+
+@pytest.mark.parametrize("n", [0, 1, 31, 33, 4095, 4097, 1 << 20])
+def test_masks_of_every_size(n):
+    mask = np.random.default_rng(n).random(n) > 0.3
+    x = mp.array(mask).to("cuda")
+    np.testing.assert_array_equal(host(mp.flatnonzero(x)), np.flatnonzero(mask))
+    np.testing.assert_array_equal(host(mp.arange(n, device="cuda")[x]), np.flatnonzero(mask))
+    odd = mp.array(np.r_[True, mask]).to("cuda")[1:]  # at an odd address
+    np.testing.assert_array_equal(host(mp.flatnonzero(odd)), np.flatnonzero(mask))
+
+
+def test_more_than_31_bits():
+    """Indices of 64 bits, where the card has the memory."""
+    n = (1 << 31) + 5
+    if mp.cuda.mem_get_info()[0] < 40 * (1 << 30):
+        pytest.skip("less than 40 GiB are free")
+    x = mp.zeros(n, dtype="int8", device="cuda")
+    x[-2:] = 1
+    assert mp.count_nonzero(x).item() == 2
+    assert mp.flatnonzero(x != 0).tolist() == [n - 2, n - 1]
+    assert mp.cumsum(x[: 1 << 30])[-1].item() == 0
+    assert (x + x)[-1].item() == 2
+    assert mp.bitwise_or(x, 4)[-1].item() == 5
+    assert x[mp.array([n - 1, 0]).to("cuda")].tolist() == [1, 0]
+    assert mp.sort(x)[-3:].tolist() == [0, 1, 1]
+    del x
+    mp.cuda.empty_cache()
+
+
+def test_rows_do_not_wait(x):
+    """Pointwise ops, scans, sorts, searches and indices in a loop; unique and nonzero wait once."""
+    i = mp.array([[3], [1]]).to("cuda")
+    sorted_row = mp.sort(x[0])
+    x.requires_grad_()
+
+    def work():
+        y = mp.hypot(mp.sin(x), mp.cos(x)) + mp.floor(x) // 2 + mp.logaddexp(x, 0.5)
+        y = mp.cumsum(mp.sort(y, axis=1), axis=0) + mp.cumprod(x, 1)
+        y = y + mp.take_along_axis(x, mp.argsort(x, axis=0), 0)
+        z = mp.where(mp.isnan(y) | (y > 3), 0.0, y)
+        mp.searchsorted(sorted_row, x.detach())
+        mp.add.at(z.detach(), (i[:, 0],), 1.0)
+        mp.all(x > 0), mp.count_nonzero(x, axis=0), mp.median(x.detach()), mp.var(x, axis=1)
+        mp.percentile(x.detach(), [10, 90], axis=1)
+        (z.sum() + mp.prod(z[:2, :2]) + mp.logsumexp(z)).backward()
+
+    work()
+    before = mp.cuda.wait_count()
+    work()
+    assert mp.cuda.wait_count() == before
+    for found in (mp.unique, mp.nonzero, lambda a: a[a > 0], lambda a: mp.extract(a > 0, a)):
+        found(x.detach())  # memory for the first time may wait
+        before = mp.cuda.wait_count()
+        found(x.detach())
+        assert mp.cuda.wait_count() == before + 1
 
 
 def test_numbers_keep_gradients(x):
@@ -219,6 +395,16 @@ def test_index_array_out_of_range(x):
         mp.cuda.synchronize()
     a[0] = 0
     np.testing.assert_array_equal(host(x), a)
+
+
+@pytest.mark.parametrize("name", ["take", "take_along_axis"])
+def test_take_out_of_range(name, x):
+    i = mp.array([[0], [65]]).to("cuda")
+    y = mp.take(x, i, axis=1) if name == "take" else mp.take_along_axis(x[:2], i, 1)
+    with pytest.raises(IndexError, match=rf"{name}: index 65 at position 1.*extent of 65"):
+        mp.cuda.synchronize()
+    assert not host(y).reshape(-1)[-1].any()
+    np.testing.assert_array_equal(host(x + 0), host(x))
 
 
 def test_target_out_of_range():
@@ -560,3 +746,151 @@ def test_dlpack_is_ordered(x):
     back = mp.from_dlpack(there + 1).sum()  # ours waits for theirs
     assert total.item() == 3 * 4096**2
     assert back.item() == 4 * 4096**2
+
+
+DTYPES = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "float8_e4m3fn",
+    "float8_e5m2",
+]
+
+
+def bits(x):
+    """An array's bytes on the host."""
+    return host(x).view(np.uint8).tolist()
+
+
+def torch_bits(torch, x):
+    return x.contiguous().view(torch.uint8).cpu().numpy().tolist()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_torch_shares_every_dtype(dtype):
+    """Through DLPack, there and back, without a copy and without waiting."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    x = mp.array([0, 1, 1, 0]).astype(dtype).to("cuda")
+    before = mp.cuda.wait_count()
+    there = torch.from_dlpack(x)
+    back = mp.from_dlpack(there)
+    assert mp.cuda.wait_count() == before
+    assert there.dtype == getattr(torch, dtype)
+    assert there.data_ptr() == x.data_ptr() == back.data_ptr()
+    assert back.dtype == x.dtype
+    want = bits(x)
+    assert torch_bits(torch, there) == want
+    del x, there
+    gc.collect()
+    assert bits(back) == want
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cuda_array_interface(dtype):
+    x = mp.array([[0, 1], [1, 0]]).astype(dtype).to("cuda")
+    if dtype in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):  # it has no name for them
+        assert not hasattr(x, "__cuda_array_interface__")
+        return
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    said = x.T.__cuda_array_interface__
+    assert said["data"][0] == x.data_ptr()
+    assert said["shape"] == (2, 2)
+    there = torch.as_tensor(x, device="cuda")
+    assert there.data_ptr() == x.data_ptr()
+    assert torch_bits(torch, there) == bits(x.ravel())
+
+
+@pytest.mark.parametrize("dtype", [d for d in DTYPES if "float8" not in d and d != "bfloat16"])
+def test_cupy_shares_every_dtype(dtype):
+    cupy = pytest.importorskip("cupy", reason="cupy is not installed")
+    x = mp.array([0, 1, 1, 0]).astype(dtype).to("cuda")
+    for there in (cupy.asarray(x), cupy.from_dlpack(x)):
+        assert there.dtype == x.dtype
+        assert there.data.ptr == x.data_ptr()
+        back = mp.from_dlpack(there)
+        assert back.data_ptr() == x.data_ptr()
+        np.testing.assert_array_equal(cupy.asnumpy(there), host(x))
+
+
+@pytest.mark.parametrize("dtype", [d for d in DTYPES if "float8" not in d and "64" not in d])
+def test_jax_shares_every_dtype(dtype):
+    jax = pytest.importorskip("jax", reason="jax is not installed")
+    if jax.default_backend() != "gpu":
+        pytest.skip(f"jax runs on {jax.default_backend()}")
+    x = mp.array([0, 1, 1, 0]).astype(dtype).to("cuda")
+    there = jax.numpy.from_dlpack(x)
+    back = mp.from_dlpack(there)
+    assert str(there.dtype) == dtype
+    assert back.dtype == x.dtype
+    del there
+    gc.collect()
+    assert bits(back) == bits(x)
+
+
+def test_memory_outlives_its_producer():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    there = torch.from_dlpack(mp.full((1 << 16,), 3.0, device="cuda"))
+    ours = mp.from_dlpack(torch.full((1 << 16,), 5.0, device="cuda"))
+    gc.collect()
+    filled = [mp.zeros(1 << 16, device="cuda") for _ in range(8)]
+    more = [torch.zeros(1 << 16, device="cuda") for _ in range(8)]
+    assert there.sum().item() == 3 * (1 << 16)
+    assert ours.sum().item() == 5 * (1 << 16)
+    del filled, more
+
+
+def torch_steps(torch, steps=5, dtype=None):
+    """Losses of a small torch model under our optimizer and scaler, and what was waited for."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3))
+    model = model.to("cuda", dtype)
+    places = [p.data_ptr() for p in model.parameters()]
+    opt = optim.AdamW(list(model.parameters()), lr=0.05)
+    scaler = mp.GradScaler(init_scale=256.0)
+    x = torch.randn(32, 8, device="cuda", dtype=dtype)
+    y = torch.randint(0, 3, (32,), device="cuda")
+    waits, losses = [], []
+    for _ in range(steps):
+        opt.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x).float(), y)
+        scaler.scale(loss).backward()
+        scaler.step(opt, max_norm=1.0)
+        scaler.update()
+        losses.append(loss.detach())
+        waits.append(mp.cuda.wait_count())
+    assert [p.data_ptr() for p in model.parameters()] == places
+    return [loss.item() for loss in losses], waits
+
+
+@pytest.mark.parametrize("dtype", [None, "float16"])
+def test_torch_model_trains_where_it_lies(dtype):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    losses, waits = torch_steps(torch, 8, None if dtype is None else getattr(torch, dtype))
+    assert len(set(waits[2:])) == 1
+    assert losses[-1] < losses[0]
+
+
+def test_cupy_parameters_step_where_they_lie():
+    cupy = pytest.importorskip("cupy", reason="cupy is not installed")
+    w, g = cupy.ones(1000, dtype="float32"), cupy.full(1000, 256.0, dtype="float32")
+    place = w.data.ptr
+    opt, scaler = optim.SGD([w], lr=0.5), mp.GradScaler(init_scale=256.0)
+    waits = []
+    for _ in range(5):
+        scaler.step(opt, grads=[g])
+        scaler.update()
+        waits.append(mp.cuda.wait_count())
+    assert w.data.ptr == place
+    assert len(set(waits[2:])) == 1
+    np.testing.assert_array_equal(cupy.asnumpy(w), 1 - 5 * 0.5)
+    np.testing.assert_array_equal(cupy.asnumpy(g), 256.0)  # read, never written

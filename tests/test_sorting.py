@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import mixprec as mp
-from helpers import LAYOUTS, host, laid_out
+from helpers import LAYOUTS, host, laid_out, place
 from refs import dtype_of
 
 NATIVE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -45,7 +45,7 @@ def same(got, want):
 @given(arrays(), st.data())
 def test_sort_is_numpys(a, data):
     axis = data.draw(st.integers(-a.ndim, a.ndim - 1))
-    x = mp.asarray(a)
+    x = place(a)
     same(mp.sort(x, axis=axis), np.sort(a, axis=axis))
     same(mp.argsort(x, axis=axis), np.argsort(a, axis=axis, kind="stable"))
 
@@ -57,9 +57,9 @@ def test_descending_is_stable(a, data):
     axis = data.draw(st.integers(-a.ndim, a.ndim - 1))
     back = np.argsort(np.flip(a, axis), axis=axis, kind="stable")
     want = np.flip(a.shape[axis] - 1 - back, axis)
-    same(mp.argsort(mp.asarray(a), axis=axis, descending=True), want)
+    same(mp.argsort(place(a), axis=axis, descending=True), want)
     values = np.take_along_axis(a, want, axis)
-    same(mp.sort(mp.asarray(a), axis=axis, descending=True), values)
+    same(mp.sort(place(a), axis=axis, descending=True), values)
 
 
 @pytest.mark.parametrize("n", [39, 40, 41, 255, 1000, 70_000, 200_000])
@@ -75,7 +75,7 @@ def test_long_lines(dtype, n):
         a[1::89] = np.inf
         a[2::83] = -0.0
     wide = a.astype(np.float64) if dtype.name in ML else a
-    x = mp.asarray(a)
+    x = place(a)
     same(mp.argsort(x), np.argsort(wide, kind="stable"))
     got = host(mp.sort(x))
     np.testing.assert_array_equal(got.astype(wide.dtype), np.sort(wide))
@@ -89,8 +89,8 @@ def test_runs_of_equal_first_bytes(dtype, n):
     a = rng.integers(0, 1000, n).astype(np.uint64)
     a[rng.integers(0, n, 5)] = 2**62
     a = a.view(dtype) if dtype == "float64" else a.astype(dtype)
-    same(mp.sort(mp.asarray(a)), np.sort(a))
-    same(mp.argsort(mp.asarray(a)), np.argsort(a, kind="stable"))
+    same(mp.sort(place(a)), np.sort(a))
+    same(mp.argsort(place(a)), np.argsort(a, kind="stable"))
 
 
 def test_threads_change_nothing():
@@ -100,7 +100,7 @@ def test_threads_change_nothing():
     try:
         for n in (1, 2, 5):
             mp.set_num_threads(n)
-            results.append((host(mp.sort(mp.asarray(a))), host(mp.argsort(mp.asarray(a)))))
+            results.append((host(mp.sort(place(a))), host(mp.argsort(place(a)))))
     finally:
         mp.set_num_threads(threads)
     for values, places in results:
@@ -116,7 +116,7 @@ def test_sort_method_sorts_in_place():
 
 def test_sort_takes_numpys_arguments():
     a = np.array([[3, 1], [2, 4]])
-    x = mp.asarray(a)
+    x = place(a)
     same(mp.sort(x, axis=None), np.sort(a, axis=None))
     for kind in ("quicksort", "mergesort", "heapsort", "stable"):
         same(mp.sort(x, 0, kind), np.sort(a, 0, kind))
@@ -144,9 +144,9 @@ def test_partition(a, data):
         return
     k = data.draw(st.integers(-a.shape[axis], a.shape[axis] - 1))
     want = np.take(np.sort(a, axis=axis), k, axis=axis)
-    got = host(mp.partition(mp.asarray(a), k, axis=axis))
+    got = host(mp.partition(place(a), k, axis=axis))
     np.testing.assert_array_equal(np.take(got, k, axis=axis), want)
-    places = host(mp.argpartition(mp.asarray(a), k, axis=axis))
+    places = host(mp.argpartition(place(a), k, axis=axis))
     np.testing.assert_array_equal(np.take(np.take_along_axis(a, places, axis), k, axis=axis), want)
 
 
@@ -162,7 +162,7 @@ def test_partition_says_what_is_out_of_range():
 def test_lexsort(n, seed):
     rng = np.random.default_rng(seed)
     keys = [rng.integers(0, 3, n) for _ in range(3)]
-    same(mp.lexsort([mp.asarray(k) for k in keys]), np.lexsort(keys))
+    same(mp.lexsort([place(k) for k in keys]), np.lexsort(keys))
 
 
 def test_topk():
@@ -185,10 +185,10 @@ def test_topk():
 def test_searchsorted(a, data, side):
     values = data.draw(hnp.arrays(a.dtype, (3, 4), elements=hnp.from_dtype(a.dtype)))
     s = np.sort(a)
-    same(mp.searchsorted(mp.asarray(s), mp.asarray(values), side), np.searchsorted(s, values, side))
+    same(mp.searchsorted(place(s), place(values), side), np.searchsorted(s, values, side))
     if a.size:
         order = np.argsort(a, kind="stable")
-        got = mp.searchsorted(mp.asarray(a), mp.asarray(values), side, mp.asarray(order))
+        got = mp.searchsorted(place(a), place(values), side, place(order))
         same(got, np.searchsorted(a, values, side, order))
 
 
@@ -198,21 +198,21 @@ def test_searchsorted_of_many(dtype):
     s = np.sort(rng.integers(0, 100, 5000).astype(dtype))
     values = rng.integers(-3 if np.dtype(dtype).kind != "u" else 0, 110, 20_000).astype(dtype)
     for v in (values, np.sort(values)):
-        same(mp.searchsorted(mp.asarray(s), mp.asarray(v)), np.searchsorted(s, v))
+        same(mp.searchsorted(place(s), place(v)), np.searchsorted(s, v))
 
 
 def test_searchsorted_of_large_integers():
     s = np.array([2**60, 2**60 + 1, 2**60 + 2])
-    same(mp.searchsorted(mp.asarray(s), mp.asarray(s)), np.arange(3))
+    same(mp.searchsorted(place(s), place(s)), np.arange(3))
 
 
 @pytest.mark.parametrize("right", [False, True])
 def test_digitize(right):
     x = np.array([-1.0, 0.0, 0.5, 1.0, 2.5, 3.0, np.nan])
     for bins in (np.array([0.0, 1.0, 2.0, 3.0]), np.array([3.0, 1.0, 0.0])):
-        same(mp.digitize(mp.asarray(x), mp.asarray(bins), right), np.digitize(x, bins, right))
+        same(mp.digitize(place(x), place(bins), right), np.digitize(x, bins, right))
     with pytest.raises(ValueError, match=r"^digitize: bins neither ascend nor descend"):
-        mp.digitize(mp.asarray(x), mp.array([0.0, 2.0, 1.0]))
+        mp.digitize(place(x), mp.array([0.0, 2.0, 1.0]))
 
 
 @FEW
@@ -226,7 +226,7 @@ def test_take_along_axis(a, data):
     shape[axis] = data.draw(st.integers(0, 4))
     indices = data.draw(hnp.arrays(np.int64, tuple(shape), elements=st.integers(-n, n - 1)))
     same(
-        mp.take_along_axis(mp.asarray(a), mp.asarray(indices), axis),
+        mp.take_along_axis(place(a), place(indices), axis),
         np.take_along_axis(a, indices, axis),
     )
 
@@ -234,9 +234,9 @@ def test_take_along_axis(a, data):
 def test_take_along_axis_broadcasts():
     a = np.arange(12.0).reshape(3, 4)
     places = np.array([[0, -1]])
-    same(mp.take_along_axis(mp.asarray(a), places, 1), np.take_along_axis(a, places, 1))
+    same(mp.take_along_axis(place(a), places, 1), np.take_along_axis(a, places, 1))
     with pytest.raises(ValueError, match="do not broadcast"):
-        mp.take_along_axis(mp.asarray(a), np.zeros((2, 1), int), 1)
+        mp.take_along_axis(place(a), np.zeros((2, 1), int), 1)
 
 
 def test_take_along_axis_out_of_range():
@@ -254,11 +254,11 @@ def test_take_along_axis_out_of_range():
 @FEW
 @given(arrays(max_dims=2), st.booleans())
 def test_unique(a, equal_nan):
-    got = mp.unique(mp.asarray(a), True, True, True, equal_nan=equal_nan)
+    got = mp.unique(place(a), True, True, True, equal_nan=equal_nan)
     want = np.unique(a, True, True, True, equal_nan=equal_nan)
     for g, w in zip(got, want, strict=True):
         same(g, w)
-    same(mp.unique(mp.asarray(a), equal_nan=equal_nan), want[0])
+    same(mp.unique(place(a), equal_nan=equal_nan), want[0])
 
 
 def test_unique_slices():
@@ -269,7 +269,7 @@ def test_unique_slices():
 
 
 def test_unique_of_bfloat16():
-    x = mp.asarray(np.array([2.0, 1.0, 2.0], ml_dtypes.bfloat16))
+    x = place(np.array([2.0, 1.0, 2.0], ml_dtypes.bfloat16))
     values, counts = mp.unique_counts(x)
     assert values.dtype == mp.bfloat16
     assert values.tolist() == [1.0, 2.0]
@@ -291,7 +291,7 @@ def test_each_nan_is_unique_in_the_standard():
 def test_set_functions(n, m, seed, invert):
     rng = np.random.default_rng(seed)
     a, b = rng.integers(0, 8, n), rng.integers(0, 8, m)
-    x, y = mp.asarray(a), mp.asarray(b)
+    x, y = place(a), place(b)
     same(mp.isin(x, y, invert=invert), np.isin(a, b, invert=invert))
     same(mp.union1d(x, y), np.union1d(a, b))
     same(mp.intersect1d(x, y), np.intersect1d(a, b))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import mixprec as mp
-from helpers import host, words
+from helpers import host, place, words
 from refs import tolerance
 
 FEW = settings(max_examples=30, deadline=None)
@@ -52,7 +52,7 @@ def numpys(function, *args, **kwargs):
 @given(values(), st.data(), st.booleans())
 def test_where_and_initial(case, data, keepdims):
     a, axis = case
-    x = mp.asarray(a)
+    x = place(a)
     mask = data.draw(hnp.arrays(bool, a.shape))
     some = {"axis": axis, "keepdims": keepdims, "where": mask}
     for name in ("sum", "prod", "max", "min"):
@@ -85,7 +85,7 @@ def test_out(name):
         getattr(mp, name)(x, out=out)
     array = np.zeros(2, np.float32)
     assert getattr(mp, name)(x, axis=0, out=array) is array
-    close(mp.asarray(array), getattr(np, name)(host(x), axis=0))
+    close(place(array), getattr(np, name)(host(x), axis=0))
 
 
 def test_out_of_places_and_bools():
@@ -118,14 +118,14 @@ def test_degrees_of_freedom(ddof):
     a = np.array([1.0, 2.0, 4.0])
     for name in ("var", "std"):
         want = numpys(getattr(np, name), a, ddof=ddof)
-        close(getattr(mp, name)(mp.asarray(a), ddof=ddof), want)
-        close(getattr(mp, name)(mp.asarray(a), correction=ddof), want)
+        close(getattr(mp, name)(place(a), ddof=ddof), want)
+        close(getattr(mp, name)(place(a), correction=ddof), want)
 
 
 def test_known_means():
     a = np.array([[1.0, 2.0], [3.0, 5.0]])
     mean = a.mean(axis=1, keepdims=True)
-    close(mp.var(mp.asarray(a), axis=1, mean=mp.asarray(mean)), np.var(a, axis=1))
+    close(mp.var(place(a), axis=1, mean=place(mean)), np.var(a, axis=1))
 
 
 # ---- averages and covariances ----
@@ -135,10 +135,10 @@ def test_known_means():
 @given(values(least=1))
 def test_average(case):
     a, axis = case
-    x = mp.asarray(a)
+    x = place(a)
     close(mp.average(x, axis), np.average(a, axis))
     w = np.abs(a) + 1
-    got = mp.average(x, axis, mp.asarray(w), True)
+    got = mp.average(x, axis, place(w), True)
     for g, n in zip(got, np.average(a, axis, w, True), strict=True):
         close(g, n)
     if isinstance(axis, int):
@@ -171,17 +171,17 @@ def test_average_says_what_is_wrong():
 def test_cov(kwargs, rowvar):
     a = np.random.default_rng(0).standard_normal((3, 4))
     m = a if rowvar else a.T
-    close(mp.cov(mp.asarray(m), rowvar=rowvar, **kwargs), np.cov(m, rowvar=rowvar, **kwargs))
+    close(mp.cov(place(m), rowvar=rowvar, **kwargs), np.cov(m, rowvar=rowvar, **kwargs))
 
 
 def test_cov_of_two_and_of_one():
     a = np.random.default_rng(0).standard_normal((2, 5))
-    close(mp.cov(mp.asarray(a[0]), mp.asarray(a[1])), np.cov(a[0], a[1]))
-    close(mp.cov(mp.asarray(a[0])), np.cov(a[0]))
-    close(mp.corrcoef(mp.asarray(a)), np.corrcoef(a))
-    assert mp.cov(mp.asarray(a.astype("f4"))).dtype == "float32"
+    close(mp.cov(place(a[0]), place(a[1])), np.cov(a[0], a[1]))
+    close(mp.cov(place(a[0])), np.cov(a[0]))
+    close(mp.corrcoef(place(a)), np.corrcoef(a))
+    assert mp.cov(place(a.astype("f4"))).dtype == "float32"
     with mp.autocast(dtype=mp.bfloat16):
-        assert mp.cov(mp.asarray(a.astype("f4"))).dtype == "float32"
+        assert mp.cov(place(a.astype("f4"))).dtype == "float32"
 
 
 # ---- quantiles ----
@@ -199,9 +199,9 @@ def test_quantile(case, method, keepdims, data):
         )
     )
     some = {"axis": axis, "method": method, "keepdims": keepdims}
-    close(mp.quantile(mp.asarray(a), q, **some), np.quantile(a, q, **some))
+    close(mp.quantile(place(a), q, **some), np.quantile(a, q, **some))
     close(
-        mp.percentile(mp.asarray(a), np.asarray(q) * 100, **some),
+        mp.percentile(place(a), np.asarray(q) * 100, **some),
         np.percentile(a, np.asarray(q) * 100, **some),
     )
 
@@ -210,7 +210,7 @@ def test_quantile(case, method, keepdims, data):
 @given(values(nan=True, least=1), st.sampled_from(METHODS))
 def test_quantiles_with_nan(case, method):
     a, axis = case
-    x, q = mp.asarray(a), np.array([0.0, 0.3, 0.5, 1.0])
+    x, q = place(a), np.array([0.0, 0.3, 0.5, 1.0])
     close(mp.quantile(x, q, axis, method=method), np.quantile(a, q, axis, method=method))
     want = numpys(np.nanquantile, a, q, axis, method=method)
     close(mp.nanquantile(x, q, axis, method=method), want)
@@ -221,7 +221,7 @@ def test_quantiles_with_nan(case, method):
 @given(values(nan=True, least=1), st.booleans())
 def test_median(case, keepdims):
     a, axis = case
-    x = mp.asarray(a)
+    x = place(a)
     close(mp.median(x, axis, keepdims=keepdims), numpys(np.median, a, axis, keepdims=keepdims))
     want = numpys(np.nanmedian, a, axis, keepdims=keepdims)
     close(mp.nanmedian(x, axis, keepdims=keepdims), want)
@@ -229,7 +229,7 @@ def test_median(case, keepdims):
 
 def test_quantiles_of_infinite_ends():
     a = np.array([-np.inf, 1.0, np.inf])
-    close(mp.quantile(mp.asarray(a), [0.0, 0.5, 1.0]), [-np.inf, 1.0, np.inf])
+    close(mp.quantile(place(a), [0.0, 0.5, 1.0]), [-np.inf, 1.0, np.inf])
 
 
 def test_quantile_says_what_is_wrong():
@@ -244,7 +244,7 @@ def test_gradient_of_a_quantile_is_shared():
     x = mp.array([4.0, 1.0, 3.0, 2.0], requires_grad=True)
     mp.quantile(x, 0.25).backward()
     assert x.grad.tolist() == [0.0, 0.25, 0.0, 0.75]
-    x = mp.asarray(np.array([[4.0, 1.0, 3.5], [0.0, 2.0, 7.0]])).requires_grad_()
+    x = place(np.array([[4.0, 1.0, 3.5], [0.0, 2.0, 7.0]])).requires_grad_()
     assert mp.testing.gradcheck(lambda t: mp.median(t, axis=0), [x])
 
 
@@ -261,7 +261,7 @@ def test_quantiles_keep_the_dtype():
 @given(values(nan=True, least=1), st.booleans())
 def test_nan_reductions(case, keepdims):
     a, axis = case
-    x = mp.asarray(a)
+    x = place(a)
     for name in ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin"):
         want = numpys(getattr(np, name), a, axis, keepdims=keepdims)
         close(getattr(mp, name)(x, axis, keepdims=keepdims), want)
@@ -272,7 +272,7 @@ def test_nan_reductions(case, keepdims):
 def test_nan_places():
     a = np.array([[np.nan, 2.0, 1.0], [3.0, np.nan, 4.0]])
     for name in ("nanargmax", "nanargmin"):
-        close(getattr(mp, name)(mp.asarray(a), 1), getattr(np, name)(a, 1))
+        close(getattr(mp, name)(place(a), 1), getattr(np, name)(a, 1))
         with pytest.raises(ValueError, match=rf"^{name}: All-NaN slice"):
             getattr(mp, name)(mp.array([float("nan")]))
 

@@ -30,15 +30,35 @@ static int from_numpy(const mp_array *a, PyArrayObject *item, mp_array **out) {
     return mp_py_from_numpy("index", item, kept ? MP_PY_COPY_ALWAYS : MP_PY_COPY_IF_NEEDED, out);
 }
 
+/* Takes the array where it is an index. */
+static int check_kind(mp_array **array) {
+    if (!mp_is_float((mp_dtype)(*array)->dtype)) return 0;
+    PyErr_Format(PyExc_IndexError,
+                 "index: an array of dtype %s is not an index, integers or bools are",
+                 mp_dtypes[(*array)->dtype].name);
+    mp_array_clear(array);
+    return -1;
+}
+
+/* A list that holds an array of another device than the CPU: NumPy cannot read it. */
+static bool holds_distant(PyObject *item) {
+    if (!PyList_Check(item)) return false;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(item); i++) {
+        PyObject *each = PyList_GET_ITEM(item, i);
+        if (mp_py_is_array(each) && mp_array_device(mp_py_array_of(each)) != MP_CPU) return true;
+    }
+    return false;
+}
+
 int mp_py_index_array(const mp_array *a, PyObject *item, mp_array **out) {
     if (mp_py_is_array(item)) {
         *out = mp_array_ref(mp_py_array_of(item));
-        if (!mp_is_float((mp_dtype)(*out)->dtype)) return 0;
-        PyErr_Format(PyExc_IndexError,
-                     "index: an array of dtype %s is not an index, integers or bools are",
-                     mp_dtypes[(*out)->dtype].name);
-        mp_array_clear(out);
-        return -1;
+        return check_kind(out);
+    }
+    if (holds_distant(item)) {
+        int found = mp_py_from_sequence("index", item, MP_NO_DTYPE, out);
+        if (found == 0) PyErr_SetString(PyExc_IndexError, "index: the list is not an index");
+        return found > 0 ? check_kind(out) : -1;
     }
     PyArrayObject *array = numpy_index(item);
     if (!array) return -1;

@@ -200,7 +200,7 @@ def fromfunction(
            [1., 2.]])
     """
     wanted = _core.default_dtype() if dtype is float or dtype is None else dtype
-    grid = asarray(np.indices(shape)).astype(wanted)
+    grid = asarray(np.indices(shape), device=_core.default_device()).astype(wanted)
     return function(*grid, **kwargs)
 
 

@@ -64,7 +64,13 @@ def unravel_index(indices: ArrayLike, shape: Shape, order: str = "C") -> tuple[n
     if isinstance(indices, ndarray) and indices.device != "cpu":
         return _unravelled(indices, shape, order)
     found = np.unravel_index(_host(indices), shape, order)  # type: ignore[call-overload]
-    return tuple(asarray(i) for i in found)
+    here = isinstance(indices, ndarray)
+    return tuple(asarray(i) if here else _new(i) for i in found)
+
+
+def _new(x: Any) -> ndarray:
+    """What NumPy has made, where new arrays go."""
+    return asarray(x, device=_core.default_device())
 
 
 def _extents(shape: Shape, order: str, op: str) -> tuple[int, ...]:
@@ -228,7 +234,7 @@ def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[ndarray, nda
     [[0, 1, 1], [0, 0, 1]]
     """
     rows, columns = np.tril_indices(n, k, m)
-    return asarray(rows), asarray(columns)
+    return _new(rows), _new(columns)
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[ndarray, ndarray]:
@@ -252,7 +258,7 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[ndarray, nda
     [[0, 0, 1], [0, 1, 1]]
     """
     rows, columns = np.triu_indices(n, k, m)
-    return asarray(rows), asarray(columns)
+    return _new(rows), _new(columns)
 
 
 def fill_diagonal(a: ndarray, val: ArrayLike, wrap: bool = False) -> None:

@@ -329,12 +329,13 @@ class Generator:
 
     def _by_numpy(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """A distribution of NumPy's; floats come in the default dtype."""
-        args = tuple(_plain(value) for value in args)
-        kwargs = {key: _plain(value) for key, value in kwargs.items()}
-        result = getattr(self._stream.numpy(), name)(*args, **kwargs)
+        plain = {key: _plain(value) for key, value in kwargs.items()}
+        result = getattr(self._stream.numpy(), name)(*map(_plain, args), **plain)
         if not isinstance(result, np.ndarray):
             return result.item() if isinstance(result, np.generic) else result
-        return array(result, _core.default_dtype() if result.dtype.kind == "f" else None)
+        place = _place(None, *args, *kwargs.values()) or _core.default_device()
+        dtype = _core.default_dtype() if result.dtype.kind == "f" else None
+        return array(result, dtype, device=place)
 
     def __repr__(self) -> str:
         return "Generator(Philox)"
