@@ -23,7 +23,7 @@ bool mp_same_shape(const mp_array *a, const mp_spec *s) {
 }
 
 const char *mp_shape_text(int ndim, const int64_t *shape) {
-    static _Thread_local char texts[4][192];
+    static _Thread_local char texts[4][24 * MP_MAX_DIMS];
     static _Thread_local int turn;
     char *text = texts[turn++ & 3], *at = text;
     at += sprintf(at, "(");
