@@ -12,12 +12,6 @@
 
 /* ---- shapes ---- */
 
-mp_spec mp_spec_of(const mp_array *a) {
-    mp_spec spec = {.dtype = a->dtype, .ndim = a->ndim};
-    memcpy(spec.shape, a->shape, sizeof spec.shape);
-    return spec;
-}
-
 int64_t mp_spec_size(const mp_spec *s) {
     int64_t size = 1;
     for (int i = 0; i < s->ndim; i++) size *= s->shape[i];
@@ -29,7 +23,7 @@ bool mp_same_shape(const mp_array *a, const mp_spec *s) {
 }
 
 const char *mp_shape_text(int ndim, const int64_t *shape) {
-    static _Thread_local char texts[4][192];
+    static _Thread_local char texts[4][24 * MP_MAX_DIMS];
     static _Thread_local int turn;
     char *text = texts[turn++ & 3], *at = text;
     at += sprintf(at, "(");
@@ -195,7 +189,8 @@ mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *
 }
 
 mp_status mp_array_scalar(mp_dtype dtype, double value, mp_array **out) {
-    mp_spec spec = {.dtype = (int8_t)dtype};
+    mp_spec spec;
+    spec.dtype = (int8_t)dtype, spec.ndim = 0;
     MP_TRY(mp_array_new(MP_CPU, &spec, out));
     if (mp_is_float(dtype)) mp_store_double(dtype, mp_data(*out), value);
     else mp_store_int(dtype, mp_data(*out), (int64_t)value);

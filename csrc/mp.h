@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,9 +29,9 @@ extern "C" {
 
 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
 #define MP_ABI 6
-#define MP_MAX_DIMS 8
+#define MP_MAX_DIMS 32
 #define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
-#define MP_MAX_INTS 24 /* integers in one list attribute: starts, steps and shape of a slice */
+#define MP_MAX_INTS 96 /* integers in one list attribute: starts, steps and shape of a slice */
 
 /* ---- status.c: an error is a code and a thread-local text "op: fact, with numbers" ---- */
 
@@ -186,7 +187,17 @@ typedef struct mp_spec {
     int64_t shape[MP_MAX_DIMS];
 } mp_spec;
 
-mp_spec mp_spec_of(const mp_array *a);
+/* Those of a; as in all copies of shapes, only the extents that there are. */
+static inline void mp_spec_take(mp_spec *spec, const mp_array *a) {
+    spec->dtype = a->dtype;
+    spec->ndim = a->ndim;
+    for (int i = 0; i < a->ndim; i++) spec->shape[i] = a->shape[i];
+}
+static inline mp_spec mp_spec_of(const mp_array *a) {
+    mp_spec spec;
+    mp_spec_take(&spec, a);
+    return spec;
+}
 int64_t mp_spec_size(const mp_spec *s);
 bool mp_same_shape(const mp_array *a, const mp_spec *s);
 /* "(3, 4)": thread-local, four texts live at once. */
@@ -398,7 +409,12 @@ extern mp_op_row mp_op_rows[MP_OP_COUNT];
 mp_status mp_core_init(void);
 
 /* Attributes with every field open. */
-mp_attrs mp_attrs_new(void);
+static inline mp_attrs mp_attrs_new(void) {
+    mp_attrs attrs;
+    memset(&attrs, 0, offsetof(mp_attrs, ints));
+    attrs.dtype = MP_NO_DTYPE;
+    return attrs;
+}
 
 /* Runs one op: cast (autocast), infer, kernel, record. `in` has n_in borrowed arrays, NULL for
  * absent optional ones. Writes row->n_visible new references to `out`. On failure nothing is

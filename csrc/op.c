@@ -144,13 +144,6 @@ mp_status mp_core_init(void) {
     return init_status;
 }
 
-mp_attrs mp_attrs_new(void) {
-    mp_attrs attrs;
-    memset(&attrs, 0, offsetof(mp_attrs, ints));
-    attrs.dtype = MP_NO_DTYPE;
-    return attrs;
-}
-
 /* ---- running ---- */
 
 void *(*mp_long_work_begin)(void);

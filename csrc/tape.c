@@ -79,7 +79,7 @@ static void fill_input(mp_input *input, const mp_array *a) {
         input->spec.ndim = 0;
         return;
     }
-    input->spec = mp_spec_of(a);
+    mp_spec_take(&input->spec, a);
     if (!mp_requires_grad(a)) return;
     input->edge = a->edge;
     if (input->edge.node) {
@@ -137,7 +137,7 @@ static mp_status record(const mp_call *call, mp_array *const *edges, mp_node **o
         fill_input(&node->in[i], edges[i]);
         if (call->in[i]) node->in[i].spec.dtype = call->in[i]->dtype;
     }
-    for (int k = 0; k < node->n_out; k++) node->out[k] = mp_spec_of(call->out[k]);
+    for (int k = 0; k < node->n_out; k++) mp_spec_take(&node->out[k], call->out[k]);
     mp_status status = keep(node, call);
     if (status != MP_OK) mp_node_unref(node);
     else *out = node;
@@ -218,7 +218,7 @@ mp_status mp_record_custom(const mp_custom *custom, int n_in, mp_array *const *i
     node->custom = *custom;
     node->device = n_out ? mp_array_device(out[0]) : MP_CPU;
     for (int i = 0; i < n_in; i++) fill_input(&node->in[i], in[i]);
-    for (int k = 0; k < n_out; k++) node->out[k] = mp_spec_of(out[k]);
+    for (int k = 0; k < n_out; k++) mp_spec_take(&node->out[k], out[k]);
     for (int k = 0; k < n_out; k++)
         if (mp_is_float((mp_dtype)out[k]->dtype)) set_edge(out[k], node, k);
     mp_node_unref(node);

@@ -24,10 +24,10 @@ from ._scalar_types import (
     uint32,
     uint64,
 )
+from .creation import MAX_DIMS
 
 # The standard's own; bfloat16 and its kin are in `mp.dtypes`.
 _STANDARD = (bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64)
-_MAX_DIMS = 8
 
 
 class __array_namespace_info__:
@@ -51,7 +51,7 @@ class __array_namespace_info__:
         return {
             "boolean indexing": True,
             "data-dependent shapes": True,
-            "max dimensions": _MAX_DIMS,
+            "max dimensions": MAX_DIMS,
         }
 
     def default_device(self) -> _device:

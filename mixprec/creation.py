@@ -35,7 +35,7 @@ __all__ = [
     "zeros_like",
 ]
 
-_MAX_DIMS = 8
+MAX_DIMS = 32  # of an array, as csrc/mp.h has it
 EXACT = 2**53  # integers up to here are exact as the doubles that the kernels are given
 
 
@@ -275,7 +275,7 @@ def _from_python(op: str, obj: Any, dtype: np.dtype[Any] | None) -> np.ndarray[A
 
 def _has_arrays(obj: Any, depth: int = 0) -> bool:
     """Whether there are arrays of ours in sequences nested as deep as arrays can be."""
-    if not isinstance(obj, (list, tuple)) or depth == _MAX_DIMS:
+    if not isinstance(obj, (list, tuple)) or depth == MAX_DIMS:
         return False
     kinds = set(map(type, obj))
     if any(issubclass(kind, ndarray) for kind in kinds):

@@ -437,10 +437,40 @@ def test_eight_dimensions():
     assert x.ndim == 8
     perm = (7, 0, 3, 4, 1, 2, 6, 5)
     np.testing.assert_array_equal((x.permute(*perm) + 1).numpy(), a.transpose(perm) + 1)
-    with pytest.raises(ValueError):
-        x[None]
-    with pytest.raises(ValueError):
-        mp.array(np.zeros((1,) * 9))
+
+
+def test_most_dimensions():
+    """32, the most: axes that merge, axes that do not, and one more."""
+    a = np.arange(64.0).reshape((1, 2) * 6 + (1,) * 20)
+    x = mp.array(a)
+    assert x.ndim == mp.__array_namespace_info__().capabilities()["max dimensions"] == 32
+    perm = tuple(range(32))[::-1]
+    swapped = x.permute(*perm)
+    np.testing.assert_array_equal((swapped + x).numpy(), a.transpose(perm) + a)
+    np.testing.assert_array_equal(mp.sum(swapped, axis=(20, -3)).numpy(), a.T.sum((20, -3)))
+    np.testing.assert_array_equal(mp.reshape(swapped, (8, 8)).numpy(), a.T.reshape(8, 8))
+    np.testing.assert_array_equal(mp.flip(x, axis=3).numpy(), np.flip(a, 3))
+    one = np.array([0, -1])
+    np.testing.assert_array_equal(x[:, one].numpy(), a[:, one])
+    np.testing.assert_array_equal(x[(one,) * 32].numpy(), a[(one,) * 32])
+    np.testing.assert_array_equal(np.from_dlpack(x), a)
+    assert mp.sum(x).item() == mp.max(x).item() * 32 == 63 * 32
+    with pytest.raises(ValueError, match=r"zeros: shape \((10{17}, ){20}"):
+        mp.zeros((10**17,) * 31 + (0,))
+    for many in (
+        lambda: x[None],
+        lambda: mp.array(np.zeros((1,) * 33)),
+        lambda: mp.ones((1,) * 33),
+        lambda: mp.expand_dims(x, axis=0),
+        lambda: mp.tensordot(x, x, axes=0),
+        lambda: x[mp.zeros((1, 1), dtype="int64")],
+    ):
+        with pytest.raises(ValueError, match=r"3[23]|64"):
+            many()
+    w = mp.array(a, dtype="float64")
+    w.requires_grad_()
+    mp.sum(mp.swapaxes(w * w, 1, 30)[..., one]).backward()
+    np.testing.assert_array_equal(w.grad.numpy(), 4 * a)
 
 
 def test_ml_dtypes_scalars():

@@ -102,14 +102,16 @@ static void place_tasks(void *ctx, int64_t begin, int64_t end) {
 /* Adds what one array says to the places, which have the arrays' common shape. */
 static bool add_places(mp_array *places, const mp_array *x, mp_array *array, mp_index_part part,
                        bool first) {
-    place_job job = {.dtype = (mp_dtype)array->dtype,
-                     .part = part,
-                     .first = first,
-                     .is_signed = mp_dtypes[array->dtype].kind == 'I',
-                     .bytes = mp_itemsize(x),
-                     .extent = mp_index_extent(x, part),
-                     .shape = x->shape + part.axis,
-                     .strides = x->strides + part.axis};
+    place_job job;
+    job.dtype = (mp_dtype)array->dtype;
+    job.part = part;
+    job.first = first;
+    job.is_signed = mp_dtypes[array->dtype].kind == 'I';
+    job.bytes = mp_itemsize(x);
+    job.extent = mp_index_extent(x, part);
+    job.shape = x->shape + part.axis;
+    job.strides = x->strides + part.axis;
+    atomic_init(&job.failed, false);
     if (mp_index_even(x, part)) { /* as one axis */
         job.strides += part.span - 1;
         job.part.span = 1;
@@ -123,7 +125,10 @@ static bool add_places(mp_array *places, const mp_array *x, mp_array *array, mp_
 /* A header over a storage on the caller's frame. */
 static mp_array stand_in(mp_storage *storage, mp_dtype dtype, int ndim, const int64_t *shape,
                          const int64_t *strides) {
-    mp_array a = {.dtype = (int8_t)dtype, .ndim = (int8_t)ndim, .storage = storage};
+    mp_array a;
+    memset(&a, 0, offsetof(mp_array, shape));
+    memset(&a.storage, 0, sizeof a - offsetof(mp_array, storage));
+    a.dtype = (int8_t)dtype, a.ndim = (int8_t)ndim, a.storage = storage;
     for (int d = 0; d < ndim; d++) {
         a.shape[d] = shape[d];
         a.strides[d] = strides[d];
@@ -169,7 +174,7 @@ static mp_status open_job(index_job *job, const mp_call *call, int first, mp_arr
     int n = call->n_in - first;
     mp_array *const *arrays = call->in + first;
     mp_select(x, n, arrays, &call->attrs, &s);
-    memset(job, 0, sizeof *job);
+    memset(&job->x, 0, sizeof *job - offsetof(index_job, x)); /* the walk is written below */
     job->x = (mp_dtype)x->dtype, job->y = (mp_dtype)other->dtype;
     job->bytes = mp_itemsize(x);
     bool plain = n == 1 && arrays[0]->dtype == MP_INT64 && arrays[0]->contiguous &&

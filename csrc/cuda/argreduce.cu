@@ -43,7 +43,7 @@ template <bool LEAST> static mp_status run(const mp_call *call) {
     if (y->size == 0) return MP_OK;
     MP_TRY(mp_cuda_enter(call->device, &place));
     bool flat = call->attrs.axis == INT64_MIN;
-    int64_t axes[MP_MAX_DIMS] = {call->attrs.axis};
+    int64_t axes[MP_CUDA_DIMS] = {call->attrs.axis};
     for (int d = 0; flat && d < x->ndim; d++) axes[d] = d;
     mp_dtype dtype = (mp_dtype)x->dtype;
     bool narrow_float = mp_is_float(dtype) && dtype != MP_FLOAT64;

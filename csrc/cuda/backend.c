@@ -100,8 +100,18 @@ static mp_status after(mp_device device, mp_status status) {
     return status;
 }
 
+/* Views have more dimensions than kernels take, and are copied between devices as they are. */
+static mp_status check_dims(const mp_array *a) {
+    if (!a || a->ndim <= MP_CUDA_DIMS) return MP_OK;
+    return mp_fail(MP_ERR_NOT_IMPLEMENTED,
+                   "an array has %d dimensions, at most %d are possible on cuda; use .cpu()",
+                   a->ndim, MP_CUDA_DIMS);
+}
+
 static mp_status run(mp_kernel kernel, mp_call *call) {
     mp_cuda_place place;
+    for (int i = 0; i < call->n_in; i++) MP_TRY(check_dims(call->in[i]));
+    for (int k = 0; k < call->n_out; k++) MP_TRY(check_dims(call->out[k]));
     MP_TRY(mp_cuda_enter(call->device, &place));
     MP_TRY(mp_cuda_look(call->device));
     for (int i = 0; i < call->n_in; i++)

@@ -7,9 +7,9 @@
 struct frame {
     int ndim;
     int64_t size;
-    mp_divider extent[MP_MAX_DIMS], step[MP_MAX_DIMS];
-    int64_t start[MP_MAX_DIMS], reach[MP_MAX_DIMS]; /* x lies in [start, start + reach) */
-    int64_t stride[MP_MAX_DIMS];
+    mp_divider extent[MP_CUDA_DIMS], step[MP_CUDA_DIMS];
+    int64_t start[MP_CUDA_DIMS], reach[MP_CUDA_DIMS]; /* x lies in [start, start + reach) */
+    int64_t stride[MP_CUDA_DIMS];
     char *y;
     const char *x;
 };
@@ -28,7 +28,7 @@ static __global__ void __launch_bounds__(MP_CUDA_THREADS)
             int64_t index = i + e * blocks, from = 0;
             bool inside = index < f.size;
 #pragma unroll
-            for (int d = MP_MAX_DIMS - 1; d >= 0; d--) {
+            for (int d = MP_CUDA_DIMS - 1; d >= 0; d--) {
                 if (d >= f.ndim) continue;
                 int64_t above = d > 0 ? mp_divide<WIDE>(f.extent[d], index) : 0;
                 int64_t here = index - above * f.extent[d].wide - f.start[d];
@@ -135,7 +135,7 @@ static mp_status launch_frame(const mp_cuda_place *place, frame *f, mp_dtype dty
 static mp_status write_framed(mp_call *call, const int64_t *starts, const int64_t *steps,
                               double value) {
     mp_array *x = call->in[0], *y = call->out[0];
-    int64_t strides[MP_MAX_DIMS], offset = 0;
+    int64_t strides[MP_CUDA_DIMS], offset = 0;
     mp_cuda_place place;
     frame f;
     if (y->size == 0) return MP_OK;
@@ -161,7 +161,7 @@ extern "C" mp_status mp_cuda_slice_bwd(mp_call *call) {
 
 /* x with pads[2 d] and pads[2 d + 1] elements of `value` before and after axis d. */
 extern "C" mp_status mp_cuda_pad(mp_call *call) {
-    int64_t starts[MP_MAX_DIMS], steps[MP_MAX_DIMS];
+    int64_t starts[MP_CUDA_DIMS], steps[MP_CUDA_DIMS];
     for (int d = 0; d < call->in[0]->ndim; d++) {
         starts[d] = call->attrs.ints[2 * d];
         steps[d] = 1;

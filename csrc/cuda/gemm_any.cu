@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(MP_CUDA_THREADS)
 static mp_walk<1> walk_over(const void *from, mp_dtype dtype, int ndim, const int64_t *shape,
                             const int64_t *strides) {
     mp_walk<1> w = {};
-    int64_t bytes = mp_dtypes[dtype].bytes, extent[MP_MAX_DIMS];
+    int64_t bytes = mp_dtypes[dtype].bytes, extent[MP_CUDA_DIMS];
     w.data[0] = (char *)from;
     w.dtype[0] = (int8_t)dtype;
     w.size = 1;

@@ -14,14 +14,14 @@ typedef struct mp_cuda_matrix {
     const void *data;
     mp_dtype dtype;
     int64_t row, col;
-    int64_t step[MP_MAX_DIMS]; /* one for each dimension of the stack */
+    int64_t step[MP_CUDA_DIMS]; /* one for each dimension of the stack */
 } mp_cuda_matrix;
 
 /* c (m, n) = a (m, k) b (k, n) for each item; the c's are contiguous and follow each other. */
 typedef struct mp_cuda_stack {
     int64_t m, n, k;
     int ndim; /* of the stack; with 0 there is one item */
-    int64_t shape[MP_MAX_DIMS];
+    int64_t shape[MP_CUDA_DIMS];
     mp_cuda_matrix a, b;
     void *c;
     mp_dtype c_dtype;
@@ -33,7 +33,7 @@ typedef struct mp_cuda_stack {
 mp_status mp_cuda_gemm_any(const mp_cuda_place *place, const mp_cuda_stack *stack, mp_dtype sums);
 
 /* Writes the elements that shape and strides (in elements) give, in C order, to contiguous memory
- * of dtype `to_dtype`, which is floating. At most MP_MAX_DIMS of the ndim <= MP_MAX_DIMS + 2
+ * of dtype `to_dtype`, which is floating. At most MP_CUDA_DIMS of the ndim <= MP_CUDA_DIMS + 2
  * extents are not 1. */
 mp_status mp_cuda_gather(const mp_cuda_place *place, const void *from, mp_dtype from_dtype,
                          int ndim, const int64_t *shape, const int64_t *strides, void *to,

@@ -15,7 +15,7 @@ static const int64_t NOWHERE = INT64_MIN; /* the place of an index out of range 
 struct place_job {
     mp_walk<1> walk; /* of one array, broadcast to the arrays' common shape */
     int64_t *places;
-    int64_t extent, shape[MP_MAX_DIMS], strides[MP_MAX_DIMS]; /* of the axes it counts through */
+    int64_t extent, shape[MP_CUDA_DIMS], strides[MP_CUDA_DIMS]; /* of the axes it counts through */
     int span, bytes, op;
     bool first, wrap; /* first: places are written, not added to */
     mp_cuda_fault *fault;
@@ -196,6 +196,10 @@ static mp_status with_places(const mp_call *call, const mp_cuda_place &place, in
     mp_select(x, n, call->in + first, &call->attrs, &s);
     for (int d = 0; d < s.ndim; d++)
         if (s.shape[d] == 0) return MP_OK;
+    if (s.ndim > MP_CUDA_DIMS)
+        return mp_fail(MP_ERR_NOT_IMPLEMENTED,
+                       "the selection has %d dimensions, at most %d are possible on cuda", s.ndim,
+                       MP_CUDA_DIMS);
     size_t bytes = (size_t)s.count * sizeof(int64_t);
     MP_TRY(mp_cuda_scratch(&place, bytes, &places.data));
     mp_status status = MP_OK;

@@ -130,7 +130,7 @@ static bool breaks_batch(const mp_cuda_stack *s, const mp_cuda_matrix *x) {
  * they were and by_rows is false. */
 static mp_status copy_operand(job *j, mp_cuda_matrix *x, int64_t rows, int64_t cols, mp_dtype dtype,
                               bool by_rows) {
-    int64_t shape[MP_MAX_DIMS + 2], strides[MP_MAX_DIMS + 2], size = rows * cols;
+    int64_t shape[MP_CUDA_DIMS + 2], strides[MP_CUDA_DIMS + 2], size = rows * cols;
     bool transposed = !by_rows && x->row == 1 && x->col != 1 && rows > 1;
     int ndim = 0;
     void *to;
@@ -193,7 +193,7 @@ static mp_status prepare(job *j) {
 static mp_status launch_all(const job *j, const void *bias, bool *done) {
     const mp_cuda_stack *s = &j->s;
     mp_cuda_product p = {.m = s->m, .n = s->n, .k = s->k, .batch = 1, .bias = bias, .c_ld = s->n};
-    int64_t c_step[MP_MAX_DIMS], items = 1, a_bytes = mp_dtypes[s->a.dtype].bytes,
+    int64_t c_step[MP_CUDA_DIMS], items = 1, a_bytes = mp_dtypes[s->a.dtype].bytes,
                                  b_bytes = mp_dtypes[s->b.dtype].bytes,
                                  c_bytes = mp_dtypes[s->c_dtype].bytes, batch = 1;
     int along = batch_dim(s);

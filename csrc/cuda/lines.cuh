@@ -10,7 +10,7 @@ struct mp_lines {
     int dtype, bytes, ndim;
     int64_t n, lines;                                 /* elements of a line */
     int64_t step;                                     /* along a line, in bytes */
-    int64_t extent[MP_MAX_DIMS], stride[MP_MAX_DIMS]; /* of the other dimensions, in bytes */
+    int64_t extent[MP_CUDA_DIMS], stride[MP_CUDA_DIMS]; /* of the other dimensions, in bytes */
 };
 
 static inline mp_lines mp_lines_of(const mp_array *a, int axis) {

@@ -323,7 +323,7 @@ static mp_status forward_walked(const mp_call *call, const mp_cuda_place *place,
                                          weights ? call->in[2] : NULL,
                                          weights ? call->in[3] : NULL};
     int ndim;
-    int64_t shape[MP_MAX_DIMS];
+    int64_t shape[MP_CUDA_DIMS];
     pair_shape(call->in[0], call->in[1], &ndim, shape);
     mp_walk<LOSS_OPERANDS> w = pair_walk<LOSS_OPERANDS>(operands, LOSS_X, ndim, shape);
     bool wide_real = any_wide(operands, LOSS_OPERANDS) || call->out[0]->dtype == MP_FLOAT64;
@@ -350,7 +350,7 @@ template <class F> static mp_status forward(mp_call *call, F f) {
     mp_cuda_place place;
     mp_status status;
     int ndim;
-    int64_t shape[MP_MAX_DIMS], n = pair_shape(x, t, &ndim, shape);
+    int64_t shape[MP_CUDA_DIMS], n = pair_shape(x, t, &ndim, shape);
     if (none && n == 0) return MP_OK;
     if (none && !weights) return pointwise_real<2>(call, f);
     MP_TRY(mp_cuda_enter(call->device, &place));

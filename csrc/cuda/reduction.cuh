@@ -24,8 +24,8 @@ enum { MP_UNROLL = 4, MP_FOLD = 4 /* rounds of UNROLL after which columns are fo
 /* Dimensions, the last one innermost. */
 struct mp_axes {
     int ndim;
-    mp_divider extent[MP_MAX_DIMS];
-    int64_t x[MP_MAX_DIMS], y[MP_MAX_DIMS]; /* steps: in bytes of x, in results */
+    mp_divider extent[MP_CUDA_DIMS];
+    int64_t x[MP_CUDA_DIMS], y[MP_CUDA_DIMS]; /* steps: in bytes of x, in results */
 };
 
 struct mp_reduce_job {

@@ -7,7 +7,7 @@ namespace {
 
 struct dims {
     int n;
-    mp_dim of[MP_MAX_DIMS];
+    mp_dim of[MP_CUDA_DIMS];
 };
 
 /* Dimensions sorted into what is kept and what is reduced; extents of 1 fall out. */
@@ -42,7 +42,7 @@ void sort(dims *d) {
 split split_dims(const mp_array *x, int n_axes, const int64_t *axes, int64_t *results) {
     split s = {};
     unsigned gone = 0;
-    int64_t steps[MP_MAX_DIMS], item = mp_itemsize(x);
+    int64_t steps[MP_CUDA_DIMS], item = mp_itemsize(x);
     for (int i = 0; i < n_axes; i++) gone |= 1u << axes[i];
     *results = 1;
     for (int i = x->ndim - 1; i >= 0; i--) {

@@ -12,6 +12,7 @@
 extern "C" {
 #endif
 
+#define MP_CUDA_DIMS 8      /* of the arrays that kernels take: kernels keep them in registers */
 #define MP_CUDA_THREADS 256 /* of a block, where a kernel has no reason for another number */
 
 /* ---- stream.c ---- */

@@ -95,8 +95,8 @@ struct tiles {
     int64_t dst_row, src_col; /* from i to i + 1, from j to j + 1 */
     mp_divider down, across;  /* tiles along i, and along j */
     int n_outer;
-    mp_divider outer[MP_MAX_DIMS];
-    int64_t dst_outer[MP_MAX_DIMS], src_outer[MP_MAX_DIMS];
+    mp_divider outer[MP_CUDA_DIMS];
+    int64_t dst_outer[MP_CUDA_DIMS], src_outer[MP_CUDA_DIMS];
 };
 
 template <class TO> constexpr int tile_edge = sizeof(TO) == 8 ? 32 : 64;
@@ -318,7 +318,7 @@ static mp_array reordered(const mp_array *a, const int *order) {
 
 /* The walk over dst and src, which have one shape, in the order in which dst lies in memory. */
 static mp_walk<2> walk_over(const mp_array *dst, const mp_array *src) {
-    int order[MP_MAX_DIMS];
+    int order[MP_CUDA_DIMS];
     for (int k = 0; k < dst->ndim; k++) {
         int at = k;
         for (; at > 0 && llabs(dst->strides[order[at - 1]]) < llabs(dst->strides[k]); at--)

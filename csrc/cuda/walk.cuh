@@ -47,8 +47,8 @@ template <class C> static inline C mp_host_number(const mp_array *a) {
 template <int N> struct mp_walk {
     int ndim;
     int64_t size;
-    mp_divider extent[MP_MAX_DIMS];
-    int64_t stride[N][MP_MAX_DIMS]; /* in bytes */
+    mp_divider extent[MP_CUDA_DIMS];
+    int64_t stride[N][MP_CUDA_DIMS]; /* in bytes */
     char *data[N];
     int8_t dtype[N];
 
@@ -57,7 +57,7 @@ template <int N> struct mp_walk {
 #pragma unroll
         for (int k = 0; k < N; k++) p[k] = data[k];
 #pragma unroll
-        for (int d = MP_MAX_DIMS - 1; d > 0; d--) {
+        for (int d = MP_CUDA_DIMS - 1; d > 0; d--) {
             if (d >= ndim) continue;
             int64_t rest =
                 wide ? mp_divide<true>(extent[d], index) : mp_divide<false>(extent[d], index);

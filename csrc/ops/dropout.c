@@ -9,7 +9,7 @@ mp_status mp_infer_dropout(mp_call *call) {
     if (!(call->attrs.p >= 0 && call->attrs.p <= 1))
         return mp_fail(MP_ERR_VALUE, "p is %g, a probability between 0 and 1 is wanted",
                        call->attrs.p);
-    call->spec[0] = mp_spec_of(x);
+    mp_spec_take(&call->spec[0], x);
     call->work = 4.0 * (double)x->size;
     return MP_OK;
 }

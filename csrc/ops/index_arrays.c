@@ -95,7 +95,7 @@ mp_status mp_infer_index_write(mp_call *call) {
         return mp_fail(MP_ERR_VALUE,
                        "a value of shape %s cannot be broadcast to the selection's %s",
                        mp_shape_text(value->ndim, value->shape), mp_shape_text(s.ndim, s.shape));
-    call->spec[0] = mp_spec_of(call->in[0]);
+    mp_spec_take(&call->spec[0], call->in[0]);
     call->work = (double)s.count + 3.0 * (double)count;
     return MP_OK;
 }

@@ -177,7 +177,7 @@ mp_status mp_infer_linear_gelu_bwd(mp_call *call) {
     MP_TRY(mp_rule_want_float(z, "z"));
     MP_TRY(mp_rule_want_shape(gy, "gy", z->ndim, z->shape));
     if (z->ndim == 0) return mp_fail(MP_ERR_VALUE, "z has 0 dimensions, at least 1 is wanted");
-    call->spec[0] = mp_spec_of(z);
+    mp_spec_take(&call->spec[0], z);
     mp_rule_spec(call, 1, mp_rule_accumulator(z), 1, z->shape + z->ndim - 1);
     call->work = 6.0 * (double)z->size;
     return MP_OK;

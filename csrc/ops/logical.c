@@ -2,7 +2,7 @@
 #include "rules.h"
 
 mp_status mp_infer_test(mp_call *call) {
-    call->spec[0] = mp_spec_of(call->in[0]);
+    mp_spec_take(&call->spec[0], call->in[0]);
     call->spec[0].dtype = MP_BOOL;
     return MP_OK;
 }

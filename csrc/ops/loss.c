@@ -106,7 +106,7 @@ mp_status mp_infer_cross_entropy_bwd(mp_call *call) {
     MP_TRY(check_gy(call, &rows));
     MP_TRY(mp_rule_want_float(call->in[4], "lse"));
     MP_TRY(mp_rule_want_shape(call->in[4], "lse", rows.ndim, rows.shape));
-    call->spec[0] = mp_spec_of(x);
+    mp_spec_take(&call->spec[0], x);
     call->work = 5.0 * (double)x->size;
     return MP_OK;
 }
@@ -210,8 +210,8 @@ mp_status mp_infer_cross_entropy_soft_bwd(mp_call *call) {
     MP_TRY(check_gy(call, &rows));
     MP_TRY(mp_rule_want_float(call->in[4], "lse"));
     MP_TRY(mp_rule_want_shape(call->in[4], "lse", rows.ndim, rows.shape));
-    call->spec[0] = mp_spec_of(x);
-    call->spec[1] = mp_spec_of(call->in[2]);
+    mp_spec_take(&call->spec[0], x);
+    mp_spec_take(&call->spec[1], call->in[2]);
     call->work = 8.0 * (double)x->size;
     return MP_OK;
 }
@@ -252,7 +252,7 @@ mp_status mp_infer_nll_loss_bwd(mp_call *call) {
     MP_TRY(check_classes(x, call->in[3], &rows));
     MP_TRY(check_indices(x, call->in[2], &rows));
     MP_TRY(check_gy(call, &rows));
-    call->spec[0] = mp_spec_of(x);
+    mp_spec_take(&call->spec[0], x);
     return MP_OK;
 }
 
@@ -399,7 +399,7 @@ static mp_status check_logits(mp_array **in, mp_spec *rows) {
         MP_TRY(mp_rule_want_float(in[i], name));
         MP_TRY(mp_rule_want_broadcast(in[i], name, x->ndim, x->shape));
     }
-    *rows = mp_spec_of(x);
+    mp_spec_take(rows, x);
     return MP_OK;
 }
 

@@ -58,7 +58,7 @@ mp_status mp_infer_where(mp_call *call) {
 
 /* y has x's dtype. */
 mp_status mp_infer_unary(mp_call *call) {
-    call->spec[0] = mp_spec_of(call->in[0]);
+    mp_spec_take(&call->spec[0], call->in[0]);
     return MP_OK;
 }
 

@@ -14,7 +14,7 @@ static mp_status reduce_axes(mp_call *call, mp_dtype dtype, int64_t *reduced) {
     mp_attrs *attrs = &call->attrs;
     unsigned gone = 0;
     if (attrs->n_ints == MP_ALL) {
-        gone = (1u << x->ndim) - 1;
+        gone = (unsigned)(((uint64_t)1 << x->ndim) - 1);
     } else {
         for (int i = 0; i < attrs->n_ints; i++) {
             MP_TRY(mp_rule_axis(&attrs->ints[i], x->ndim));

@@ -9,14 +9,14 @@
 
 /* The elements of x in another dtype. */
 mp_status mp_infer_cast(mp_call *call) {
-    call->spec[0] = mp_spec_of(call->in[0]);
+    mp_spec_take(&call->spec[0], call->in[0]);
     if (call->attrs.dtype == MP_NO_DTYPE) return mp_fail(MP_ERR_TYPE, "dtype is missing");
     call->spec[0].dtype = call->attrs.dtype;
     return MP_OK;
 }
 
 mp_status mp_infer_copy(mp_call *call) {
-    call->spec[0] = mp_spec_of(call->in[0]);
+    mp_spec_take(&call->spec[0], call->in[0]);
     return MP_OK;
 }
 
@@ -346,7 +346,7 @@ mp_status mp_infer_view_set(mp_call *call) {
     int ndim = 0;
     MP_TRY(check_strided(call, x->size, &ndim));
     MP_TRY(mp_rule_want_shape(value, "value", ndim, call->attrs.ints));
-    call->spec[0] = mp_spec_of(x);
+    mp_spec_take(&call->spec[0], x);
     return MP_OK;
 }
 
@@ -424,7 +424,7 @@ mp_status mp_infer_pad(mp_call *call) {
     if (n != 2 * x->ndim)
         return mp_fail(MP_ERR_VALUE, "pads has %d integers, an array of %d dimensions wants %d", n,
                        x->ndim, 2 * x->ndim);
-    call->spec[0] = mp_spec_of(x);
+    mp_spec_take(&call->spec[0], x);
     for (int i = 0; i < n; i++) {
         if (pads[i] < 0)
             return mp_fail(MP_ERR_VALUE, "axis %d is padded by %lld", i / 2, (long long)pads[i]);

@@ -28,7 +28,7 @@ mp_status mp_infer_scaled_masked_softmax(mp_call *call) {
         return mp_fail(MP_ERR_TYPE, "mask is %s, bool or a floating dtype is wanted",
                        mp_dtypes[mask->dtype].name);
     if (mask) MP_TRY(mp_rule_want_broadcast(mask, "mask", x->ndim, x->shape));
-    call->spec[0] = mp_spec_of(x);
+    mp_spec_take(&call->spec[0], x);
     call->work = 6.0 * (double)x->size;
     return MP_OK;
 }
@@ -58,7 +58,7 @@ static mp_status infer_bwd(mp_call *call) {
     MP_TRY(mp_rule_want_float(y, "y"));
     MP_TRY(mp_rule_want_shape(gy, "gy", y->ndim, y->shape));
     MP_TRY(mp_rule_axis(&call->attrs.axis, y->ndim));
-    call->spec[0] = mp_spec_of(y);
+    mp_spec_take(&call->spec[0], y);
     call->work = 5.0 * (double)y->size;
     return MP_OK;
 }

@@ -50,8 +50,9 @@ static bool is_pristine(const mp_py_array *self) {
 
 PyObject *mp_py_new_value(mp_dtype dtype, void **at) {
     if (kept_value_count == 0) {
-        mp_spec spec = {.dtype = (int8_t)dtype};
+        mp_spec spec;
         mp_array *a;
+        spec.dtype = (int8_t)dtype, spec.ndim = 0;
         if (mp_py_check(mp_array_new(MP_CPU, &spec, &a)) < 0) return NULL;
         *at = mp_data(a);
         return mp_py_wrap_value(a);

@@ -79,7 +79,8 @@ static int read_attr(const char *op, const mp_attr_row *attr, PyObject *object, 
 }
 
 static int read_attrs(const mp_op_row *row, PyObject *const *objects, mp_attrs *attrs) {
-    *attrs = mp_attrs_new();
+    memset(attrs, 0, offsetof(mp_attrs, ints));
+    attrs->dtype = MP_NO_DTYPE;
     for (int i = 0; i < row->n_attrs; i++)
         if (read_attr(row->name, &mp_attr_rows[row->attr[i]], objects[i], attrs) < 0) return -1;
     return 0;

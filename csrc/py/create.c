@@ -25,8 +25,9 @@ static bool read_dtype(PyObject *const *args, Py_ssize_t n, PyObject *names, Py_
 
 /* A new array on the CPU if it is small and new arrays go there; NULL, as in all short ways. */
 static mp_array *new_small(const int64_t *shape, int ndim, mp_dtype dtype) {
-    mp_spec spec = {.dtype = (int8_t)dtype, .ndim = (int8_t)ndim};
+    mp_spec spec;
     int64_t size = 1;
+    spec.dtype = (int8_t)dtype, spec.ndim = (int8_t)ndim;
     if (mp_py_default_device() != MP_CPU) return NULL;
     for (int i = 0; i < ndim; i++) {
         if (shape[i] < 0 || __builtin_mul_overflow(size, shape[i], &size)) return NULL;

@@ -69,7 +69,8 @@ static PyObject *empty(PyObject *module, PyObject *const *args, Py_ssize_t n) {
                      MP_MAX_DIMS);
         return NULL;
     }
-    mp_spec spec = {.dtype = (int8_t)dtype, .ndim = (int8_t)ndim};
+    mp_spec spec;
+    spec.dtype = (int8_t)dtype, spec.ndim = (int8_t)ndim;
     memcpy(spec.shape, shape, (size_t)ndim * sizeof *shape);
     mp_status status = mp_array_new(device, &spec, &a);
     if (status != MP_OK) mp_error_prefix("empty");

@@ -85,7 +85,7 @@ static PyObject *elements_text(PyObject *self, PyObject *prefix) {
 /* What follows the elements, each part after a comma; may be empty. NumPy says the shape where it
  * leaves elements out. */
 static PyObject *attributes_text(const mp_array *a, PyObject *elements) {
-    char shape[224] = "", dtype[32] = "", device[32] = "", graph[160] = "";
+    char shape[24 * MP_MAX_DIMS + 16] = "", dtype[32] = "", device[32] = "", graph[160] = "";
     const char *numbers = PyUnicode_AsUTF8(elements);
     if (!numbers) return NULL;
     if (strstr(numbers, "..."))
