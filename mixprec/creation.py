@@ -466,6 +466,7 @@ def empty(
     return result.requires_grad_() if requires_grad else result
 
 
+@short("zeros_like")
 def zeros_like(
     x: ArrayLike,
     dtype: DTypeLike = None,
@@ -504,6 +505,7 @@ def zeros_like(
     return zeros(shape, dtype, order, device=device)
 
 
+@short("ones_like")
 def ones_like(
     x: ArrayLike,
     dtype: DTypeLike = None,
@@ -524,6 +526,7 @@ def ones_like(
     return ones(shape, dtype, order, device=device)
 
 
+@short("full_like")
 def full_like(
     x: ArrayLike,
     fill_value: ArrayLike,
@@ -545,6 +548,7 @@ def full_like(
     return full(shape, fill_value, dtype, order, device=device)
 
 
+@short("empty_like")
 def empty_like(
     x: ArrayLike,
     dtype: DTypeLike = None,

@@ -6,7 +6,7 @@
 enum {
     COLS = 128,        /* columns searched side by side */
     SEGMENT = 1 << 16, /* elements of a long row searched by one task */
-    LOOK = 64,         /* elements of a row looked at together */
+    LOOK = 8,          /* elements of a row looked at together */
     WORTH = 1 << 15,   /* elements worth a thread */
 };
 

@@ -171,6 +171,8 @@ PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation) {
 static int truth(PyObject *self) {
     mp_array *a = mp_py_array_of(self);
     if (self == mp_py->truths[0] || self == mp_py->truths[1]) return self == mp_py->truths[1];
+    int direct = mp_py_direct_truth(self);
+    if (direct >= 0) return direct;
     if (a->size != 1) {
         PyErr_Format(PyExc_ValueError,
                      "bool: an array of shape %s is neither true nor false; use .any() or .all()",

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._short import straight
 from .._typing import ArrayLike, Shape
 from ..creation import asarray
 from ..grids import arange
@@ -35,6 +36,7 @@ def _host(op: str, x: ArrayLike) -> Any:
     return x.detach().numpy()
 
 
+@straight(np.unravel_index)
 def unravel_index(indices: ArrayLike, shape: Shape, order: str = "C") -> tuple[ndarray, ...]:
     """Positions in a flattened array as indices along each axis.
 
