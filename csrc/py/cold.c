@@ -31,7 +31,7 @@ static bool passes(PyObject *object) {
 static int prepare(PyObject *const *args, Py_ssize_t total, PyObject **out, mp_dtype *floating) {
     int arrays = 0;
     for (Py_ssize_t i = 0; i < total; i++) {
-        if (!mp_py_is_array(args[i])) {
+        if (Py_TYPE(args[i]) != mp_py->ndarray) {
             if (!passes(args[i])) return -1;
             out[i] = Py_NewRef(args[i]);
             continue;

@@ -197,6 +197,7 @@ static PyObject *element(const char *op, mp_array *a) {
 
 static PyObject *to_int(PyObject *self) {
     PyObject *value = element("int", mp_py_array_of(self));
+    if (!value || PyLong_CheckExact(value)) return value;
     PyObject *number = value ? PyNumber_Long(value) : NULL;
     Py_XDECREF(value);
     return number;

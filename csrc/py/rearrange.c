@@ -161,49 +161,62 @@ static bool find_most(const mp_array *x, int64_t *most) {
     return true;
 }
 
-/* A vector of a dtype in memory that can be read as it is. */
-static const mp_array *readable(PyObject *object, mp_dtype dtype) {
+/* A vector in memory that can be read as it is. */
+static const mp_array *readable(PyObject *object) {
     if (!mp_py_is_array(object)) return NULL;
     const mp_array *a = mp_py_array_of(object);
-    bool fits = a->ndim == 1 && a->dtype == dtype && mp_array_device(a) == MP_CPU;
-    return fits && mp_py_is_plain(a) ? a : NULL;
+    return a->ndim == 1 && mp_array_device(a) == MP_CPU && mp_py_is_plain(a) ? a : NULL;
+}
+
+static void counted(const mp_array *x, int64_t *counts) {
+    const int64_t *at = mp_data(x);
+    for (int64_t i = 0; i < x->size; i++) counts[at[i * x->strides[0]]]++;
+}
+
+/* Sums of weights, as NumPy makes them. */
+static void weighed(const mp_array *x, const mp_array *weights, double *sums) {
+    const int64_t *at = mp_data(x);
+    bool narrow = weights->dtype == MP_FLOAT32;
+    const float *floats = mp_data(weights);
+    const double *doubles = mp_data(weights);
+    for (int64_t i = 0; i < x->size; i++) {
+        int64_t j = i * weights->strides[0];
+        sums[at[i * x->strides[0]]] += narrow ? (double)floats[j] : doubles[j];
+    }
 }
 
 static PyObject *count_elements(const mp_array *x, const mp_array *weights, int64_t length) {
-    mp_spec spec = {.dtype = weights ? weights->dtype : MP_INT64, .ndim = 1, .shape = {length}};
-    mp_array *y;
-    mp_status status = mp_array_new(MP_CPU, &spec, &y);
+    mp_dtype dtype = weights ? MP_FLOAT64 : MP_INT64;
+    mp_spec spec = {.dtype = (int8_t)dtype, .ndim = 1, .shape = {length}};
+    mp_array *wide, *y = NULL;
+    mp_status status = mp_array_new(MP_CPU, &spec, &wide);
     if (status != MP_OK) return mp_py_raise(status);
-    const int64_t *at = mp_data(x);
-    memset(mp_data(y), 0, (size_t)length * (size_t)mp_itemsize(y));
-    if (weights) {
-        double *sums = mp_data(y);
-        const double *w = mp_data(weights);
-        for (int64_t i = 0; i < x->size; i++)
-            sums[at[i * x->strides[0]]] += w[i * weights->strides[0]];
-    } else {
-        int64_t *counts = mp_data(y);
-        for (int64_t i = 0; i < x->size; i++) counts[at[i * x->strides[0]]]++;
-    }
-    return mp_py_wrap(y);
+    memset(mp_data(wide), 0, (size_t)length * 8);
+    if (weights) weighed(x, weights, mp_data(wide));
+    else counted(x, mp_data(wide));
+    status = mp_cast(wide, weights ? (mp_dtype)weights->dtype : dtype, &y);
+    mp_array_unref(wide);
+    return mp_py_result(status, y);
 }
 
-/* bincount(x, weights=None, minlength=0) of int64, weights in float64 */
+/* bincount(x, weights=None, minlength=0) of int64, weights in float32 or float64 */
 static PyObject *bincount(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    const mp_array *x = n > 0 ? readable(args[0], MP_INT64) : NULL, *weights = NULL;
+    static const char *const known[2] = {"weights", "minlength"};
+    const mp_array *x = n > 0 ? readable(args[0]) : NULL, *weights = NULL;
     PyObject *given[2] = {n > 1 ? args[1] : NULL, n > 2 ? args[2] : NULL};
     int64_t most = -1, least = 0;
-    if (!x || n > 3) return NULL;
+    if (!x || n > 3 || x->dtype != MP_INT64) return NULL;
     for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
-        bool length = !PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), "minlength");
-        if (given[length] ||
-            (!length && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), "weights")))
-            return NULL;
-        given[length] = args[n + i];
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        int k = PyUnicode_CompareWithASCIIString(name, known[0]) != 0;
+        if (given[k] || PyUnicode_CompareWithASCIIString(name, known[k])) return NULL;
+        given[k] = args[n + i];
     }
-    if (given[0] && given[0] != Py_None &&
-        (!(weights = readable(given[0], MP_FLOAT64)) || weights->size != x->size))
-        return NULL;
+    if (given[0] && given[0] != Py_None) {
+        weights = readable(given[0]);
+        if (!weights || weights->size != x->size) return NULL;
+        if (weights->dtype != MP_FLOAT32 && weights->dtype != MP_FLOAT64) return NULL;
+    }
     if (given[1] && (!mp_py_short_int(given[1], &least) || least < 0)) return NULL;
     if (!find_most(x, &most)) return NULL;
     return count_elements(x, weights, most + 1 > least ? most + 1 : least);

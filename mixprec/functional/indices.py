@@ -232,6 +232,10 @@ def fill_diagonal(a: ndarray, val: ArrayLike, wrap: bool = False) -> None:
         raise ValueError(f"fill_diagonal: the array has {a.ndim} dimensions, 2 are wanted")
     if a.ndim > 2 and len(set(a.shape)) > 1:
         raise ValueError(f"fill_diagonal: the extents of {a.shape} are not equal")
+    if a.ndim == 2 and not wrap and isinstance(val, (int, float)):
+        i = arange(min(a.shape), device=a.device)
+        a[i, i] = val
+        return
     if a.ndim == 2:
         step = a.shape[1] + 1
         end = a.size if wrap else min(a.size, a.shape[1] * a.shape[1])
