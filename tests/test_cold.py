@@ -2,7 +2,6 @@
 
 import inspect
 import io
-import types
 
 import numpy as np
 import pytest
