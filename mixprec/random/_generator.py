@@ -264,7 +264,9 @@ class Generator:
         self, x: int | ArrayLike, axis: int = 0, *, device: str | None = None
     ) -> ndarray:
         """The integers below a number in random order, or an array with its rows so."""
-        if _is_index(x):
+        if type(x) is int:
+            count, rows = x, None
+        elif _is_index(x):
             count, rows = operator.index(x), None
         else:
             rows = asarray(x, device=device)
