@@ -168,6 +168,7 @@ __all__ = [
 __all__ += _scalar_types.__all__
 __all__ += grids.__all__
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
+__all__ += functional.HOMES
 __all__ += ["e", "euler_gamma", "inf", "little_endian", "nan", "newaxis", "pi"]
 __all__ += sorted({*HOMES, *_numpy.COLD, *_numpy.SAME}.difference(__all__))
 
@@ -187,6 +188,7 @@ _LAZY_MODULES = frozenset(
 )  # fmt: skip
 _LAZY = {
     **HOMES,
+    **dict.fromkeys(functional.HOMES, "functional"),
     **dict.fromkeys(("GradScaler", "autocast", "autocast_table"), "amp"),
     **dict.fromkeys(("enable_grad", "grad", "inference_mode", "is_grad_enabled"), "autograd"),
     **dict.fromkeys(("no_grad", "set_grad_enabled"), "autograd"),
