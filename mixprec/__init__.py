@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core as _core
 from . import _methods as _methods
-from . import _numpy, _scalar_types, amp, autograd, functional, grids, nn, optim, random
+from . import _numpy, _scalar_types, functional, grids
 from . import _protocols as _protocols
 from ._core import (
     get_num_threads,
@@ -60,19 +60,6 @@ from ._promotion import (
     result_type,
 )
 from ._scalar_types import *
-from .amp import (
-    GradScaler,
-    autocast,
-    autocast_table,
-)
-from .autograd import (
-    enable_grad,
-    grad,
-    inference_mode,
-    is_grad_enabled,
-    no_grad,
-    set_grad_enabled,
-)
 from .creation import (
     array,
     asarray,
@@ -91,16 +78,20 @@ from .creation import (
 from .everyday import HOMES
 from .functional import *
 from .grids import *
-from .random import (
-    manual_seed,
-    rand,
-    randint,
-    randn,
-)
 
 if TYPE_CHECKING:
-    from . import cuda, data, io, lib, linalg, testing
+    from . import amp, autograd, cuda, data, io, lib, linalg, nn, optim, random, testing
+    from .amp import GradScaler, autocast, autocast_table
+    from .autograd import (
+        enable_grad,
+        grad,
+        inference_mode,
+        is_grad_enabled,
+        no_grad,
+        set_grad_enabled,
+    )
     from .io import load, save
+    from .random import manual_seed, rand, randint, randn
 
     __version__: str
 
@@ -177,8 +168,9 @@ __all__ = [
 __all__ += _scalar_types.__all__
 __all__ += grids.__all__
 __all__ += [name for name in functional.__all__ if not hasattr(builtins, name)]
+__all__ += functional.HOMES
 __all__ += ["e", "euler_gamma", "inf", "little_endian", "nan", "newaxis", "pi"]
-__all__ += [name for name in (*HOMES, *_numpy.COLD, *_numpy.SAME) if name not in __all__]
+__all__ += sorted({*HOMES, *_numpy.COLD, *_numpy.SAME}.difference(__all__))
 
 bool = bool_
 __array_api_version__ = "2025.12"
@@ -187,11 +179,25 @@ euler_gamma = 0.5772156649015329
 newaxis = None
 little_endian = sys.byteorder == "little"
 
-_LAZY = {**HOMES, "load": "io", "save": "io"}
+# What is loaded when it is first asked for: modules, and names with the modules they are in.
+_LAZY_MODULES = frozenset(
+    (
+        "amp", "autograd", "cli", "cuda", "data", "demo", "io", "lib", "linalg", "nn", "optim",
+        "random", "testing",
+    )
+)  # fmt: skip
+_LAZY = {
+    **HOMES,
+    **dict.fromkeys(functional.HOMES, "functional"),
+    **dict.fromkeys(("GradScaler", "autocast", "autocast_table"), "amp"),
+    **dict.fromkeys(("enable_grad", "grad", "inference_mode", "is_grad_enabled"), "autograd"),
+    **dict.fromkeys(("no_grad", "set_grad_enabled"), "autograd"),
+    **dict.fromkeys(("load", "save"), "io"),
+    **dict.fromkeys(("manual_seed", "rand", "randint", "randn"), "random"),
+}
 _COMPLEX = frozenset(
     ("cdouble", "clongdouble", "complex64", "complex128", "complexfloating", "csingle", "fft")
 )
-_LAZY_MODULES = frozenset(("cli", "cuda", "data", "demo", "io", "lib", "linalg", "testing"))
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,12 +84,14 @@ class device(str):
         raise ValueError(f"device: {text!r} is not known, use 'cpu', 'cuda' or 'cuda:<i>'")
 
     def __enter__(self) -> device:
-        _entered().append(_core.default_device())
+        _before.set((*_before.get(), _core.default_device()))
         set_default_device(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _core.set_default_device(_entered().pop())
+        *others, last = _before.get()
+        _before.set(tuple(others))
+        _core.set_default_device(last)
 
     @property
     def type(self) -> str:
@@ -104,15 +106,8 @@ class device(str):
 
 
 _core.set_device_class(device)
-_contexts = threading.local()
-
-
-def _entered() -> list[str]:
-    """The default devices that contexts of this thread will bring back."""
-    if not hasattr(_contexts, "before"):
-        _contexts.before = []
-    before: list[str] = _contexts.before
-    return before
+# What contexts of this thread will bring back.
+_before: ContextVar[tuple[str, ...]] = ContextVar("before", default=())
 
 
 def set_default_device(device: str) -> None:

@@ -187,6 +187,7 @@ def long(self: ndarray) -> ndarray:
 # ---- NumPy's that write in place, or give no array ----
 
 
+@short("ndarray.fill")
 def fill(self: ndarray, value: ArrayLike) -> None:
     """Sets all elements to a number."""
     self.fill_(value)

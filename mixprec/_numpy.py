@@ -14,7 +14,6 @@ functions elsewhere that end in NumPy too.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -23,6 +22,7 @@ import numpy as np
 from . import _core
 from ._core import ndarray
 from ._dtypes import FLOATING, dtypes, float32, float64
+from ._short import short, straight
 from .creation import array
 
 __all__ = ["COLD", "cold", "fallback", "plain"]
@@ -259,17 +259,21 @@ def cold(path: str, summary: str, module: str = "mixprec") -> Callable[..., Any]
     names = list(signature.parameters) if signature else []
     place = names.index("dtype") if "dtype" in names else None
 
-    def function(*args: Any, **kwargs: Any) -> Any:
+    def behind(*args: Any, **kwargs: Any) -> Any:
         asked = place is not None and place < len(args) and args[place] is not None
-        return fallback(func, args, kwargs, op=function.__name__, keep=asked)
+        return fallback(func, args, kwargs, op=behind.__name__, keep=asked)
 
-    functools.update_wrapper(function, func, assigned=("__name__",))
-    del function.__wrapped__  # type: ignore[attr-defined]
-    function.__qualname__, function.__module__ = function.__name__, module
-    function.__doc__ = _doc(path, summary, names)
+    behind.__name__ = behind.__qualname__ = func.__name__
+    behind.__module__ = module
+    behind.__doc__ = _doc(path, summary, names)
     if signature:
-        function.__signature__ = signature  # type: ignore[attr-defined]
-    return function
+        behind.__signature__ = signature  # type: ignore[attr-defined]
+    function = straight(func)(behind)
+    return short(_WAYS[path])(function) if path in _WAYS else function
+
+
+# Functions whose plain calls do not need NumPy, and their short ways.
+_WAYS = {"bincount": "bincount", "identity": "eye"}
 
 
 def _signature(func: Callable[..., Any]) -> Any:

@@ -88,15 +88,18 @@ class ScalarType(type):
     """
 
     dtype: np.dtype[Any]
+    of_number: Any  # NumPy's scalar type
 
     def __call__(cls, value: Any = 0, /) -> Any:
+        if type(value) is int or type(value) is float:
+            return cls.of_number(value)
         if isinstance(value, ndarray):
             return value.astype(cls.dtype)
         if isinstance(value, (np.ndarray, list, tuple, range)):
             from .creation import array
 
             return array(value, cls.dtype)
-        return cls.dtype.type(value)
+        return cls.of_number(value)
 
     def __eq__(cls, other: object) -> bool:
         return cls is other or (not isinstance(other, ScalarType) and cls.dtype == other)
@@ -124,7 +127,8 @@ class ScalarType(type):
 def _scalar_type(name: str, of: Any) -> ScalarType:
     found = np.dtype(of)
     doc = f"The dtype {found.name}; called, a value of it."
-    return ScalarType(name, (), {"dtype": found, "__module__": "mixprec", "__doc__": doc})
+    own = {"dtype": found, "of_number": found.type, "__module__": "mixprec", "__doc__": doc}
+    return ScalarType(name, (), own)
 
 
 bool_: ScalarType = _scalar_type("bool_", np.bool_)

@@ -21,6 +21,15 @@ def short(way: str) -> Callable[[_F], _F]:
     return make
 
 
+def straight(func: Callable[..., Any]) -> Callable[[_F], _F]:
+    """Has plain calls of a function go to one of NumPy's, with views of arrays; see cold.c."""
+
+    def make(function: _F) -> _F:
+        return cast("_F", dress(_core.function(func, function), function))
+
+    return make
+
+
 def dress(obj: Any, function: Callable[..., Any]) -> Any:
     """Gives an object the name, the texts and the signature of a function."""
     for name in _NAMES:

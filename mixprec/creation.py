@@ -474,6 +474,7 @@ def empty(
     return result.requires_grad_() if requires_grad else result
 
 
+@short("zeros_like")
 def zeros_like(
     x: ArrayLike,
     dtype: DTypeLike = None,
@@ -512,6 +513,7 @@ def zeros_like(
     return zeros(shape, dtype, order, device=device)
 
 
+@short("ones_like")
 def ones_like(
     x: ArrayLike,
     dtype: DTypeLike = None,
@@ -532,6 +534,7 @@ def ones_like(
     return ones(shape, dtype, order, device=device)
 
 
+@short("full_like")
 def full_like(
     x: ArrayLike,
     fill_value: ArrayLike,
@@ -553,6 +556,7 @@ def full_like(
     return full(shape, fill_value, dtype, order, device=device)
 
 
+@short("empty_like")
 def empty_like(
     x: ArrayLike,
     dtype: DTypeLike = None,

@@ -97,6 +97,7 @@ def _number(op: str, value: Any) -> int | float:
         return float(value)
 
 
+@short("linspace")
 def linspace(
     start: ArrayLike,
     stop: ArrayLike,
@@ -201,6 +202,7 @@ def _between(
     return y, step
 
 
+@short("eye")
 def eye(
     N: int,
     M: int | None = None,

@@ -2,7 +2,6 @@
 
 import inspect
 import io
-import types
 
 import numpy as np
 import pytest
@@ -140,7 +139,7 @@ def test_every_row_is_called():
 @pytest.mark.parametrize("name", sorted(_numpy.COLD))
 def test_function(name):
     function = getattr(mp, name)
-    assert isinstance(function, types.FunctionType)
+    assert isinstance(function, mp._core.function)
     assert function is getattr(mp, name)
     assert function.__name__ == function.__qualname__ == name
     assert function.__module__ == "mixprec"

@@ -46,12 +46,14 @@ typedef struct search {
         }                                                                                          \
         int64_t count = s->n - found < MP_REDUCE_PIECE ? s->n - found : MP_REDUCE_PIECE;           \
         const real *piece = name##_piece(s, x, found, count, room);                                \
-        for (; k + LOOK <= count; k += LOOK) {                                                     \
-            int here = 0;                                                                          \
-            for (int m = 0; m < LOOK; m++) here |= (piece[k + m] == best) | is_nan(piece[k + m]);  \
-            if (here) break;                                                                       \
+        for (; k < count; k += LOOK) {                                                             \
+            int32_t most = count - k < LOOK ? (int32_t)(count - k) : LOOK, first = LOOK;           \
+            for (int32_t m = 0; m < most; m++) {                                                   \
+                int32_t here = (piece[k + m] == best) | is_nan(piece[k + m]) ? m : LOOK;           \
+                first = here < first ? here : first;                                               \
+            }                                                                                      \
+            if (first < LOOK) return found + k + first;                                            \
         }                                                                                          \
-        while (piece[k] != best && !is_nan(piece[k])) k++;                                         \
         return found + k;                                                                          \
     }                                                                                              \
     static void name##_columns(const search *s, const char *x, int64_t cols, int64_t *y) {         \

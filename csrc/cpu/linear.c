@@ -61,9 +61,39 @@ static void product_tasks(void *ctx, int64_t begin, int64_t end) {
     }
 }
 
+/* Products of one row and one column each, of a few elements: not worth a call apiece. */
+#define DOTS(name, real)                                                                           \
+    static void name(void *ctx, int64_t begin, int64_t end) {                                      \
+        const stack *s = ctx;                                                                      \
+        const mp_gemm *g = &s->g;                                                                  \
+        real *c = g->c;                                                                            \
+        for (int64_t i = begin; i < end; i++) {                                                    \
+            const real *a = (const real *)g->a + i * s->a_step[0];                                 \
+            const real *b = (const real *)g->b + i * s->b_step[0];                                 \
+            real sum = 0;                                                                          \
+            for (int64_t k = 0; k < g->k; k++) sum += a[k * g->a_col] * b[k * g->b_row];           \
+            c[i] = sum;                                                                            \
+        }                                                                                          \
+    }
+DOTS(dots_f32, float)
+DOTS(dots_f64, double)
+
+static bool are_short_dots(const stack *s) {
+    enum { SHORT = 16 };
+    const mp_gemm *g = &s->g;
+    return g->m == 1 && g->n == 1 && g->k <= SHORT && s->ndim == 1 && !g->bias &&
+           g->a_dtype == g->b_dtype && g->a_dtype == g->c_dtype &&
+           (g->c_dtype == MP_FLOAT32 || g->c_dtype == MP_FLOAT64);
+}
+
 /* Small products are shared out among the threads, large ones run one after another on all of them.
  */
 static mp_status run_floats(stack *s) {
+    if (are_short_dots(s)) {
+        bool wide = s->g.c_dtype == MP_FLOAT64;
+        mp_parallel_for(s->count, 1 << 13, wide ? dots_f64 : dots_f32, s);
+        return MP_OK;
+    }
     double work = mp_gemm_work(s->g.m, s->g.n, s->g.k);
     int threads = mp_num_threads();
     if (s->count == 1 || threads == 1 || (s->count < 2 * threads && work > 1e6)) {

@@ -1,10 +1,12 @@
 /* Positions of a mask's true elements: one pass counts them chunk by chunk, the next writes each
  * chunk's where they belong. Reads the mask twice, writes the positions once. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cpu.h"
 
 enum { CHUNK = 1 << 14 };
+static const uint64_t ALL = 0x0101010101010101; /* eight elements that are true */
 
 typedef struct nonzero_job {
     const uint8_t *mask;
@@ -30,14 +32,29 @@ static void count_tasks(void *ctx, int64_t begin, int64_t end) {
     }
 }
 
-/* Every position is written, the next one over it unless it counts: no branch to guess. The last
- * ones of a chunk, behind which nothing may be written, are written where they count. */
+/* Eight elements at a time where they are all alike. Else every position is written, the next one
+ * over it unless it counts: no branch to guess. The last ones of a chunk, behind which nothing may
+ * be written, are written where they count. */
 static void write_tasks(void *ctx, int64_t begin, int64_t end) {
     nonzero_job *job = ctx;
     for (int64_t chunk = begin; chunk < end; chunk++) {
         int64_t *to = job->position + job->start[chunk];
         int64_t *stop = job->position + job->start[chunk + 1];
-        for (int64_t i = chunk * CHUNK; to < stop; i++) {
+        int64_t i = chunk * CHUNK, last = end_of(job, chunk);
+        for (; last - i >= 8 && stop - to >= 8; i += 8) {
+            uint64_t eight;
+            memcpy(&eight, job->mask + i, 8);
+            if (eight == 0) continue;
+            if (eight == ALL) {
+                for (int k = 0; k < 8; k++) *to++ = i + k;
+                continue;
+            }
+            for (int k = 0; k < 8; k++) {
+                *to = i + k;
+                to += job->mask[i + k] != 0;
+            }
+        }
+        for (; to < stop; i++) {
             *to = i;
             to += job->mask[i] != 0;
         }

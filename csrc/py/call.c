@@ -235,6 +235,37 @@ static PyObject *run_sequence(mp_op op, PyObject *sequence, PyObject *const *att
     return result;
 }
 
+/* A Python number as a value, much cheaper than what mp_py_number makes. NULL without an exception
+ * for anything else. */
+static PyObject *value_of(PyObject *object) {
+    void *at;
+    int64_t whole;
+    bool real = PyFloat_CheckExact(object);
+    if (!real && !mp_py_short_int(object, &whole)) return NULL;
+    mp_dtype dtype = real ? mp_default_float() : MP_INT64;
+    PyObject *value = mp_py_new_value(dtype, &at);
+    if (!value) return NULL;
+    if (real) mp_store_double(dtype, at, PyFloat_AS_DOUBLE(object));
+    else *(int64_t *)at = whole;
+    return value;
+}
+
+PyObject *mp_py_run_row(mp_op op, PyObject *const *args) {
+    int n = mp_op_rows[op].n_in;
+    if (n == 1 && mp_py_is_array(args[0])) return mp_py_unary(op, args[0]);
+    if (n == 1 && !mp_autocast_current()) {
+        PyObject *x = value_of(args[0]), *y = x ? mp_py_unary(op, x) : NULL;
+        Py_XDECREF(x);
+        if (y || PyErr_Occurred()) return y;
+    }
+    if (n == 2 && (mp_py_is_array(args[0]) || mp_py_is_array(args[1]))) {
+        PyObject *y = mp_py_binary(op, args[0], args[1]);
+        if (y != Py_NotImplemented) return y;
+        Py_DECREF(y);
+    }
+    return run(op, args, n, NULL, NULL);
+}
+
 static const char *plural(int n) { return n == 1 ? "" : "s"; }
 
 static PyObject *call_row(PyObject *self, PyObject *const *args, Py_ssize_t n_args) {
@@ -246,12 +277,9 @@ static PyObject *call_row(PyObject *self, PyObject *const *args, Py_ssize_t n_ar
                      row->name, n, plural(n), row->n_attrs, plural(row->n_attrs), n_args);
         return NULL;
     }
-    return row->n_in < 0 ? run_sequence(op, args[0], args + 1, NULL)
-                         : run(op, args, n, args + n, NULL);
-}
-
-PyObject *mp_py_run_row(mp_op op, PyObject *const *inputs) {
-    return run(op, inputs, mp_op_rows[op].n_in, NULL, NULL);
+    if (row->n_in < 0) return run_sequence(op, args[0], args + 1, NULL);
+    if (n == 2 && n_args == 2 && row->flags & MP_POINTWISE) return mp_py_run_row(op, args);
+    return run(op, args, n, args + n, NULL);
 }
 
 int mp_py_find_row(const char *op, PyObject *name) {

@@ -12,7 +12,7 @@ typedef struct function {
     PyObject *python; /* the function behind */
     PyObject *dict;   /* __name__, __doc__ and what else a function has */
     PyObject *weakrefs;
-    mp_py_short way;    /* of a `function` */
+    mp_py_short way;    /* of a `function`; NULL: NumPy's function `other` is it */
     PyObject *other;    /* of a ufunc: gets it and the arguments of calls that are not plain */
     PyObject *identity; /* or None */
     PyObject *row;      /* its name, or None: plain calls go to the function behind */
@@ -24,21 +24,11 @@ typedef struct function {
 static PyObject *call_function(PyObject *callable, PyObject *const *args, size_t flags,
                                PyObject *names) {
     function *self = (function *)callable;
-    PyObject *y = self->way(args, PyVectorcall_NARGS(flags), names);
+    Py_ssize_t n = PyVectorcall_NARGS(flags);
+    PyObject *y =
+        self->way ? self->way(args, n, names) : mp_py_call_numpys(self->other, args, n, names);
     if (y || PyErr_Occurred()) return y;
     return PyObject_Vectorcall(self->python, args, flags, names);
-}
-
-/* The row on as many inputs as it has. */
-static PyObject *run_row(const function *self, PyObject *const *args) {
-    mp_op op = (mp_op)self->op;
-    if (self->nin == 1 && mp_py_is_array(args[0])) return mp_py_unary(op, args[0]);
-    if (self->nin == 2 && (mp_py_is_array(args[0]) || mp_py_is_array(args[1]))) {
-        PyObject *y = mp_py_binary(op, args[0], args[1]);
-        if (y != Py_NotImplemented) return y;
-        Py_DECREF(y);
-    }
-    return mp_py_run_row(op, args);
 }
 
 static PyObject *call_other(function *self, PyObject *const *args, size_t flags, PyObject *names) {
@@ -60,7 +50,7 @@ static PyObject *call_ufunc(PyObject *callable, PyObject *const *args, size_t fl
     if (names || PyVectorcall_NARGS(flags) != self->nin)
         return call_other(self, args, flags, names);
     if (self->op < 0) return PyObject_Vectorcall(self->python, args, flags, NULL);
-    return run_row(self, args);
+    return mp_py_run_row((mp_op)self->op, args);
 }
 
 /* ---- making ---- */
@@ -79,21 +69,26 @@ static function *new_function(PyTypeObject *type, PyObject *python, vectorcallfu
     return self;
 }
 
-PyDoc_STRVAR(function_doc,
-             "function(way, function, /)\n--\n\n"
-             "A function whose plain calls take a way in C; the others call `function`.");
+PyDoc_STRVAR(
+    function_doc,
+    "function(way, function, /)\n--\n\n"
+    "A function whose plain calls take a way in C; the others call `function`. The way is\n"
+    "the name of one, or a function of NumPy's, which then gets views of the arrays.");
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    const char *way;
-    PyObject *python;
+    PyObject *way, *python;
+    mp_py_short short_way = NULL;
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "sO:function", &way, &python)) return NULL;
-    mp_py_short short_way = mp_py_find_short(way);
-    if (!short_way) {
-        PyErr_Format(PyExc_ValueError, "function: there is no way in C named '%s'", way);
+    if (!PyArg_ParseTuple(args, "OO:function", &way, &python)) return NULL;
+    const char *name = PyUnicode_Check(way) ? PyUnicode_AsUTF8(way) : NULL;
+    if (!name && PyErr_Occurred()) return NULL;
+    if (name ? !(short_way = mp_py_find_short(name)) : !PyCallable_Check(way)) {
+        PyErr_Format(PyExc_ValueError, "function: there is no way in C named %R", way);
         return NULL;
     }
     function *self = new_function(type, python, call_function);
-    if (self) self->way = short_way;
+    if (!self) return NULL;
+    self->way = short_way;
+    self->other = short_way ? NULL : Py_NewRef(way);
     return (PyObject *)self;
 }
 

@@ -174,6 +174,8 @@ PyObject *mp_py_compare(PyObject *left, PyObject *right, int relation) {
 static int truth(PyObject *self) {
     mp_array *a = mp_py_array_of(self);
     if (self == mp_py->truths[0] || self == mp_py->truths[1]) return self == mp_py->truths[1];
+    int direct = mp_py_direct_truth(self);
+    if (direct >= 0) return direct;
     if (a->size != 1) {
         PyErr_Format(PyExc_ValueError,
                      "bool: an array of shape %s is neither true nor false; use .any() or .all()",
@@ -198,6 +200,7 @@ static PyObject *element(const char *op, mp_array *a) {
 
 static PyObject *to_int(PyObject *self) {
     PyObject *value = element("int", mp_py_array_of(self));
+    if (!value || PyLong_CheckExact(value)) return value;
     PyObject *number = value ? PyNumber_Long(value) : NULL;
     Py_XDECREF(value);
     return number;

@@ -182,6 +182,8 @@ PyObject *mp_py_direct_binary(mp_op op, PyObject *left, PyObject *right);
 PyObject *mp_py_direct_compare(PyObject *left, PyObject *right, int relation);
 PyObject *mp_py_direct_negative(PyObject *object);
 PyObject *mp_py_direct_absolute(PyObject *object);
+/* Whether a 0-d array of the CPU is true; -1 without an exception: it has to be looked at. */
+int mp_py_direct_truth(PyObject *object);
 int mp_py_scalar_init(void);
 
 extern PyType_Slot mp_py_number_slots[]; /* number.c */
@@ -223,18 +225,26 @@ PyObject *mp_py_method_retain_grad(PyObject *self, PyObject *unused);
 PyObject *mp_py_get_grad(PyObject *self, void *unused);
 int mp_py_set_grad(PyObject *self, PyObject *value, void *unused);
 
-/* ---- function.c, short.c, create.c: functions whose plain calls stay in C ---- */
+/* ---- function.c, short.c, create.c, rearrange.c, cold.c: functions whose plain calls stay in C
+ * ---- */
 
 /* A short way: the result, or NULL: without an exception the function behind is called. */
 typedef PyObject *(*mp_py_short)(PyObject *const *args, Py_ssize_t n, PyObject *names);
 mp_py_short mp_py_find_short(const char *name); /* NULL: there is none */
-PyObject *mp_py_short_zeros(PyObject *const *args, Py_ssize_t n, PyObject *names);
-PyObject *mp_py_short_ones(PyObject *const *args, Py_ssize_t n, PyObject *names);
-PyObject *mp_py_short_empty(PyObject *const *args, Py_ssize_t n, PyObject *names);
-PyObject *mp_py_short_full(PyObject *const *args, Py_ssize_t n, PyObject *names);
-PyObject *mp_py_short_arange(PyObject *const *args, Py_ssize_t n, PyObject *names);
-PyObject *mp_py_short_array(PyObject *const *args, Py_ssize_t n, PyObject *names);
-PyObject *mp_py_short_asarray(PyObject *const *args, Py_ssize_t n, PyObject *names);
+/* Tables of them, which end with a NULL. */
+typedef struct mp_py_way {
+    const char *name;
+    mp_py_short way;
+} mp_py_way;
+extern const mp_py_way mp_py_create_ways[], mp_py_rearrange_ways[];
+/* A function of NumPy's on read-only views, its results as our arrays; NULL as in short ways. */
+PyObject *mp_py_call_numpys(PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names);
+/* The first argument if it is an array and there are no keywords, else NULL. */
+static inline mp_array *mp_py_only_array(PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    return n > 0 && !names && mp_py_is_array(args[0]) ? mp_py_array_of(args[0]) : NULL;
+}
+/* An int, and no bool, that fits. */
+bool mp_py_short_int(PyObject *object, int64_t *out);
 /* At most MP_MAX_DIMS ints: `items`, or those of the tuple or list that is the only one of them. */
 bool mp_py_short_ints(PyObject *const *items, Py_ssize_t n, int64_t *out, int *count);
 /* Views with the axes in another order: order[i] is the axis of x that is axis i. */

@@ -217,10 +217,33 @@ static PyObject *compute(const arithmetic *op, const operand *a, const operand *
 RELATE(double, real) /* float32 compares as it does in float64 */
 RELATE(int64_t, whole)
 
+/* Whether two objects are numbers of one dtype in memory that can be read as it is. Neither the
+ * graph nor autocast matters to a comparison of them. */
+INLINE bool are_alike(PyObject *left, PyObject *right) {
+    if (Py_TYPE(left) != mp_py->ndarray || Py_TYPE(right) != mp_py->ndarray) return false;
+    const mp_array *a = mp_py_array_of(left), *b = mp_py_array_of(right);
+    const mp_storage *s = a->storage, *t = b->storage;
+    return a->dtype == b->dtype && !(a->ndim | b->ndim) && !a->base && !b->base &&
+           s->device == MP_CPU && t->device == MP_CPU && !s->pending && !t->pending;
+}
+
 PyObject *mp_py_direct_compare(PyObject *left, PyObject *right, int relation) {
     operand a, b;
     mp_dtype dtype;
     bool y;
+    if (are_alike(left, right)) {
+        const mp_array *l = mp_py_array_of(left), *r = mp_py_array_of(right);
+        const void *x = l->storage->data, *z = r->storage->data;
+        if (l->dtype == MP_FLOAT32) {
+            y = relate_real(relation, ((const float *)x)[l->offset], ((const float *)z)[r->offset]);
+            return Py_NewRef(mp_py->truths[y]);
+        }
+        if (l->dtype == MP_INT64) {
+            y = relate_whole(relation, ((const int64_t *)x)[l->offset],
+                             ((const int64_t *)z)[r->offset]);
+            return Py_NewRef(mp_py->truths[y]);
+        }
+    }
     if (!read_pair(left, right, &a, &b, &dtype)) return NULL;
     if (!a.floating && !b.floating) y = relate_whole(relation, a.whole, b.whole);
     else if (a.floating && b.floating) y = relate_real(relation, a.real, b.real);
@@ -256,6 +279,19 @@ PyObject *mp_py_direct_absolute(PyObject *object) {
     if (!read_one(object, &a)) return NULL;
     if (a.floating) return new_real(a.dtype, fabs(a.real));
     return new_whole(a.whole < 0 ? (int64_t)(0 - (uint64_t)a.whole) : a.whole);
+}
+
+int mp_py_direct_truth(PyObject *object) {
+    const mp_array *a = mp_py_array_of(object);
+    if (a->ndim || mp_array_device(a) != MP_CPU || a->storage->pending) return -1;
+    const char *at = (const char *)a->storage->data;
+    switch (a->dtype) {
+    case MP_FLOAT32: return ((const float *)at)[a->offset] != 0;
+    case MP_FLOAT64: return ((const double *)at)[a->offset] != 0;
+    case MP_INT64: return ((const int64_t *)at)[a->offset] != 0;
+    case MP_BOOL: return at[a->offset] != 0;
+    default: return -1;
+    }
 }
 
 /* ---- the two results of comparisons ---- */

@@ -10,9 +10,9 @@ typedef struct nest {
     int depth;
     int64_t shape[MP_MAX_DIMS], leaves;
     bool floats, ints, bools;
-    const mp_array *first;  /* array, or NULL; all others have its shape */
-    bool by_ops, different; /* arrays that have to be joined by ops; of several dtypes */
-    mp_dtype common;        /* of the arrays */
+    const mp_array *first; /* array, or NULL; all others have its shape */
+    bool by_ops;           /* arrays that have to be joined by ops */
+    mp_dtype common;       /* of the arrays */
 } nest;
 
 static bool is_nested(PyObject *object) {
@@ -23,11 +23,11 @@ static bool look_at_array(nest *n, const mp_array *a) {
     if (!n->first) {
         n->first = a;
         n->common = (mp_dtype)a->dtype;
-        n->by_ops = a->ndim > 0;
     }
     mp_spec spec = mp_spec_of(n->first);
     if (!mp_same_shape(a, &spec) || mp_array_device(a) != mp_array_device(n->first)) return false;
     n->by_ops |= mp_array_device(a) != MP_CPU || mp_requires_grad(a) || a->storage->pending;
+    n->by_ops |= a->ndim && !(a->contiguous && a->dtype == n->common && mp_py_is_plain(a));
     return a->dtype == n->common || mp_promote(n->common, (mp_dtype)a->dtype, &n->common) == MP_OK;
 }
 
@@ -127,8 +127,11 @@ static bool fill_leaf(PyObject *leaf, mp_dtype dtype, void *at) {
 static bool fill(const nest *n, PyObject *object, int depth, mp_dtype dtype, char **at) {
     if (depth == n->depth) {
         char *here = *at;
-        *at += mp_dtypes[dtype].bytes;
-        return fill_leaf(object, dtype, here);
+        int64_t bytes = mp_dtypes[dtype].bytes * (n->first ? n->first->size : 1);
+        *at += bytes;
+        if (!n->first || !n->first->ndim) return fill_leaf(object, dtype, here);
+        memcpy(here, mp_data(mp_py_array_of(object)), (size_t)bytes);
+        return true;
     }
     PyObject **items = PySequence_Fast_ITEMS(object);
     for (int64_t i = 0; i < n->shape[depth]; i++)
@@ -201,7 +204,7 @@ int mp_py_from_sequence(const char *op, PyObject *object, mp_dtype dtype, mp_arr
     nest n;
     if (!is_nested(object) || !find_nest(&n, object)) return 0;
     if (dtype == MP_NO_DTYPE) dtype = dtype_of(&n);
-    if (n.by_ops) {
+    if (n.by_ops || (n.first && n.first->ndim && dtype != n.common)) {
         mp_status status = join(&n, object, dtype, out);
         if (status != MP_OK) mp_error_prefix(op);
         return mp_py_check(status) < 0 ? -1 : 1;
@@ -209,6 +212,7 @@ int mp_py_from_sequence(const char *op, PyObject *object, mp_dtype dtype, mp_arr
     if (!takes_all(&n, dtype)) return 0;
     mp_spec spec = {.dtype = (int8_t)dtype, .ndim = (int8_t)n.depth};
     memcpy(spec.shape, n.shape, sizeof spec.shape);
+    for (int i = 0; n.first && i < n.first->ndim; i++) spec.shape[spec.ndim++] = n.first->shape[i];
     if (mp_py_check(mp_array_new(MP_CPU, &spec, out)) < 0) return -1;
     char *at = mp_data(*out);
     if (fill(&n, object, 0, dtype, &at)) return 1;

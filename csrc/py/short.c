@@ -5,13 +5,7 @@
 
 #include "py.h"
 
-/* The first argument if it is an array and there are no keywords, else NULL. */
-static mp_array *only_array(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    return n > 0 && !names && mp_py_is_array(args[0]) ? mp_py_array_of(args[0]) : NULL;
-}
-
-/* An int, and no bool, that fits. */
-static bool read_int(PyObject *object, int64_t *out) {
+bool mp_py_short_int(PyObject *object, int64_t *out) {
     int overflow;
     if (!PyLong_CheckExact(object)) return false;
     *out = PyLong_AsLongLongAndOverflow(object, &overflow);
@@ -25,7 +19,7 @@ bool mp_py_short_ints(PyObject *const *items, Py_ssize_t n, int64_t *out, int *c
     }
     if (n > MP_MAX_DIMS) return false;
     for (Py_ssize_t i = 0; i < n; i++)
-        if (!read_int(items[i], &out[i])) return false;
+        if (!mp_py_short_int(items[i], &out[i])) return false;
     *count = (int)n;
     return true;
 }
@@ -72,7 +66,7 @@ static PyObject *reshape_to(mp_array *x, int ndim, int64_t *shape) {
 
 /* reshape(x, shape) */
 static PyObject *reshape(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names);
+    mp_array *x = mp_py_only_array(args, n, names);
     int64_t shape[MP_MAX_DIMS];
     int ndim;
     if (!x || n != 2 || !mp_py_short_ints(args + 1, 1, shape, &ndim)) return NULL;
@@ -81,7 +75,7 @@ static PyObject *reshape(PyObject *const *args, Py_ssize_t n, PyObject *names) {
 
 /* x.reshape(*shape) */
 static PyObject *reshape_method(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names);
+    mp_array *x = mp_py_only_array(args, n, names);
     int64_t shape[MP_MAX_DIMS];
     int ndim;
     if (!x || n < 2 || !mp_py_short_ints(args + 1, n - 1, shape, &ndim)) return NULL;
@@ -90,7 +84,7 @@ static PyObject *reshape_method(PyObject *const *args, Py_ssize_t n, PyObject *n
 
 /* ravel(x), a view where that is possible */
 static PyObject *ravel(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names);
+    mp_array *x = mp_py_only_array(args, n, names);
     if (!x || n != 1) return NULL;
     if (x->contiguous && mp_py_is_plain(x)) return view_of(x, 1, &x->size, &(int64_t){1});
     return reshape_to(x, 1, &(int64_t){x->size});
@@ -98,7 +92,7 @@ static PyObject *ravel(PyObject *const *args, Py_ssize_t n, PyObject *names) {
 
 /* flatten(x), a copy */
 static PyObject *flatten(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names), *copy, *y = NULL;
+    mp_array *x = mp_py_only_array(args, n, names), *copy, *y = NULL;
     if (!x || n != 1) return NULL;
     mp_status status = mp_op1(MP_OP_copy, x, NULL, &copy);
     if (status == MP_OK) {
@@ -154,21 +148,22 @@ static PyObject *permute(mp_array *x, PyObject *const *items, Py_ssize_t n) {
 
 /* transpose(x, axes=None) */
 static PyObject *transpose(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names);
+    mp_array *x = mp_py_only_array(args, n, names);
     return x && n <= 2 ? permute(x, args + 1, n - 1) : NULL;
 }
 
 /* x.transpose(*axes) */
 static PyObject *transpose_method(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names);
+    mp_array *x = mp_py_only_array(args, n, names);
     return x ? permute(x, args + 1, n - 1) : NULL;
 }
 
 /* swapaxes(x, axis1, axis2) */
 static PyObject *swapaxes(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names);
+    mp_array *x = mp_py_only_array(args, n, names);
     int64_t order[MP_MAX_DIMS], axes[2];
-    if (!x || n != 3 || !read_int(args[1], &axes[0]) || !read_int(args[2], &axes[1])) return NULL;
+    if (!x || n != 3 || !mp_py_short_int(args[1], &axes[0]) || !mp_py_short_int(args[2], &axes[1]))
+        return NULL;
     for (int i = 0; i < 2; i++) {
         if (axes[i] < 0) axes[i] += x->ndim;
         if (axes[i] < 0 || axes[i] >= x->ndim) return NULL;
@@ -181,53 +176,67 @@ static PyObject *swapaxes(PyObject *const *args, Py_ssize_t n, PyObject *names) 
 
 /* ---- reductions ---- */
 
-/* The row on x alone or along one axis. */
-static PyObject *reduce(mp_op op, PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names), *y = NULL;
-    mp_attrs attrs = mp_attrs_new();
-    if (!x || n > 2) return NULL;
-    if (n == 1 || args[1] == Py_None) {
-        attrs.n_ints = MP_ALL;
-    } else {
-        if (!read_int(args[1], &attrs.ints[0])) return NULL;
-        attrs.n_ints = 1;
+/* The arguments (x, axis=None) and keepdims; false where there are others. */
+static bool read_reduction(PyObject *const *args, Py_ssize_t n, PyObject *names, PyObject **axis,
+                           mp_attrs *attrs) {
+    if (n < 1 || n > 2 || !mp_py_is_array(args[0])) return false;
+    *attrs = mp_attrs_new();
+    *axis = n == 2 ? args[1] : NULL;
+    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i), *value = args[n + i];
+        if (!*axis && !PyUnicode_CompareWithASCIIString(name, "axis")) *axis = value;
+        else if (PyBool_Check(value) && !PyUnicode_CompareWithASCIIString(name, "keepdims"))
+            attrs->keepdims = value == Py_True;
+        else return false;
     }
-    mp_status status = mp_op1(op, x, &attrs, &y);
-    return mp_py_value_result(status, y);
+    if (*axis == Py_None) *axis = NULL;
+    return true;
 }
 
-#define REDUCTION(name, op)                                                                        \
-    static PyObject *name(PyObject *const *args, Py_ssize_t n, PyObject *names) {                  \
-        return reduce(op, args, n, names);                                                         \
-    }
-REDUCTION(sum, MP_OP_sum)
-REDUCTION(mean, MP_OP_mean)
-REDUCTION(max, MP_OP_max)
-REDUCTION(min, MP_OP_min)
+/* The row on x alone or along axes. */
+static PyObject *reduce(mp_op op, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    PyObject *axis;
+    mp_attrs attrs;
+    mp_array *y = NULL;
+    int count = MP_ALL;
+    if (!read_reduction(args, n, names, &axis, &attrs)) return NULL;
+    if (axis && (!mp_py_short_ints(&axis, 1, attrs.ints, &count) || count == 0)) return NULL;
+    attrs.n_ints = (uint8_t)count;
+    mp_status status = mp_op1(op, mp_py_array_of(args[0]), &attrs, &y);
+    return mp_py_value_result(status, y);
+}
 
 /* argmax and argmin: of all elements, or along an axis */
 static PyObject *arg_reduce(mp_op op, PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names), *y = NULL;
-    mp_attrs attrs = mp_attrs_new();
-    if (!x || n > 2) return NULL;
+    PyObject *axis;
+    mp_attrs attrs;
+    mp_array *y = NULL;
+    if (!read_reduction(args, n, names, &axis, &attrs)) return NULL;
     attrs.axis = INT64_MIN; /* None */
-    if (n == 2 && args[1] != Py_None && !read_int(args[1], &attrs.axis)) return NULL;
-    mp_status status = mp_op1(op, x, &attrs, &y);
+    if (axis && !mp_py_short_int(axis, &attrs.axis)) return NULL;
+    mp_status status = mp_op1(op, mp_py_array_of(args[0]), &attrs, &y);
     return mp_py_value_result(status, y);
 }
 
-static PyObject *argmax(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    return arg_reduce(MP_OP_argmax, args, n, names);
-}
-static PyObject *argmin(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    return arg_reduce(MP_OP_argmin, args, n, names);
-}
+#define REDUCTION(name, run)                                                                       \
+    static PyObject *name(PyObject *const *args, Py_ssize_t n, PyObject *names) {                  \
+        return run(MP_OP_##name, args, n, names);                                                  \
+    }
+REDUCTION(sum, reduce)
+REDUCTION(prod, reduce)
+REDUCTION(mean, reduce)
+REDUCTION(max, reduce)
+REDUCTION(min, reduce)
+REDUCTION(any, reduce)
+REDUCTION(all, reduce)
+REDUCTION(argmax, arg_reduce)
+REDUCTION(argmin, arg_reduce)
 
 /* ---- products and copies ---- */
 
 /* dot(a, b) of vectors and matrices: the row matmul */
 static PyObject *dot(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *a = only_array(args, n, names), *b, *y = NULL;
+    mp_array *a = mp_py_only_array(args, n, names), *b, *y = NULL;
     if (!a || n != 2 || !mp_py_is_array(args[1])) return NULL;
     b = mp_py_array_of(args[1]);
     if (a->ndim < 1 || a->ndim > 2 || b->ndim < 1 || b->ndim > 2) return NULL;
@@ -236,44 +245,59 @@ static PyObject *dot(PyObject *const *args, Py_ssize_t n, PyObject *names) {
     return mp_py_wrap_value(y);
 }
 
+/* inner(a, b) of vectors */
+static PyObject *inner(PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    mp_array *a = mp_py_only_array(args, n, names);
+    if (!a || n != 2 || !mp_py_is_array(args[1])) return NULL;
+    return a->ndim == 1 && mp_py_array_of(args[1])->ndim == 1 ? dot(args, n, names) : NULL;
+}
+
+/* x.fill(value) of a Python number that its dtype holds */
+static PyObject *fill(PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    mp_array *x = mp_py_only_array(args, n, names);
+    if (!x || n != 2 || !mp_is_float((mp_dtype)x->dtype)) return NULL;
+    if (!PyFloat_CheckExact(args[1]) && !PyLong_CheckExact(args[1])) return NULL;
+    if (mp_py_set_item(args[0], Py_Ellipsis, args[1]) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
 /* copy(x) */
 static PyObject *copy(PyObject *const *args, Py_ssize_t n, PyObject *names) {
-    mp_array *x = only_array(args, n, names), *y = NULL;
+    mp_array *x = mp_py_only_array(args, n, names), *y = NULL;
     if (!x || n != 1) return NULL;
     mp_status status = mp_op1(MP_OP_copy, x, NULL, &y);
     if (status != MP_OK) return mp_py_raise(status);
     return mp_py_is_value(args[0]) ? mp_py_wrap_value(y) : mp_py_wrap(y);
 }
 
+static const mp_py_way own_ways[] = {
+    {"reshape", reshape},
+    {"ndarray.reshape", reshape_method},
+    {"ravel", ravel},
+    {"flatten", flatten},
+    {"transpose", transpose},
+    {"ndarray.transpose", transpose_method},
+    {"swapaxes", swapaxes},
+    {"sum", sum},
+    {"prod", prod},
+    {"mean", mean},
+    {"max", max},
+    {"min", min},
+    {"any", any},
+    {"all", all},
+    {"argmax", argmax},
+    {"argmin", argmin},
+    {"dot", dot},
+    {"inner", inner},
+    {"copy", copy},
+    {"ndarray.fill", fill},
+    {NULL, NULL},
+};
+
 mp_py_short mp_py_find_short(const char *name) {
-    static const struct {
-        const char *name;
-        mp_py_short way;
-    } ways[] = {
-        {"reshape", reshape},
-        {"ndarray.reshape", reshape_method},
-        {"ravel", ravel},
-        {"flatten", flatten},
-        {"transpose", transpose},
-        {"ndarray.transpose", transpose_method},
-        {"swapaxes", swapaxes},
-        {"sum", sum},
-        {"mean", mean},
-        {"max", max},
-        {"min", min},
-        {"argmax", argmax},
-        {"argmin", argmin},
-        {"dot", dot},
-        {"copy", copy},
-        {"zeros", mp_py_short_zeros},
-        {"ones", mp_py_short_ones},
-        {"empty", mp_py_short_empty},
-        {"full", mp_py_short_full},
-        {"arange", mp_py_short_arange},
-        {"array", mp_py_short_array},
-        {"asarray", mp_py_short_asarray},
-    };
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (!strcmp(ways[i].name, name)) return ways[i].way;
+    const mp_py_way *tables[] = {own_ways, mp_py_create_ways, mp_py_rearrange_ways};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const mp_py_way *at = tables[t]; at->name; at++)
+            if (!strcmp(at->name, name)) return at->way;
     return NULL;
 }

@@ -150,6 +150,14 @@ PyObject *mp_py_repr(PyObject *self) {
 PyObject *mp_py_str(PyObject *self) {
     mp_array *here;
     if (bring_here(mp_py_array_of(self), &here) < 0) return NULL;
+    if (here->ndim == 0) {
+        PyArray_Descr *descr = mp_py->descr[here->dtype];
+        PyObject *number = PyArray_Scalar(mp_data(here), descr, NULL);
+        PyObject *of_number = number ? PyObject_Str(number) : NULL;
+        mp_array_unref(here);
+        Py_XDECREF(number);
+        return of_number;
+    }
     PyObject *view = mp_py_numpy_view(here, false), *text = view ? PyObject_Str(view) : NULL;
     mp_array_unref(here);
     Py_XDECREF(view);

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core, _numpy
 from .._core import ndarray
+from .._short import short
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ..functional import concatenate, isfinite, ravel
@@ -102,6 +103,7 @@ def asarray_chkfinite(a: ArrayLike, dtype: DTypeLike = None, order: str | None =
     return x
 
 
+@short("diag")
 def diag(v: ArrayLike, k: int = 0) -> ndarray:
     """The diagonal of a matrix, or the matrix with a vector on its diagonal.
 

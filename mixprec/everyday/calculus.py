@@ -10,6 +10,7 @@ import numpy as np
 from .. import _core, _numpy
 from .._core import ndarray
 from .._dtypes import FLOATING
+from .._short import straight
 from .._typing import ArrayLike
 from ..autograd import Function
 from ..creation import array, asarray
@@ -62,6 +63,7 @@ def _longer(a: ndarray, v: ndarray, full: bool) -> ndarray:
     return result
 
 
+@straight(np.convolve)
 def convolve(a: ArrayLike, v: ArrayLike, mode: str = "full") -> ndarray:
     """The convolution of two vectors.
 

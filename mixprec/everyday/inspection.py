@@ -93,6 +93,8 @@ def isscalar(element: Any) -> bool:
     >>> mp.isscalar(mp.ones(2).sum()), mp.isscalar(mp.array(1.0))
     (True, False)
     """
+    if type(element) is float or type(element) is int:
+        return True
     return _core.is_value(element) or bool(np.isscalar(element))
 
 

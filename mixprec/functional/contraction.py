@@ -20,6 +20,7 @@ from .._typing import DTypeLike
 from ..creation import beside
 from ._out import deliver
 from .diagonals import diagonal
+from .shape import reshape, transpose
 
 __all__ = ["einsum"]
 
@@ -77,15 +78,14 @@ def einsum(
     if not operands:
         raise ValueError("einsum: nothing is given")
     if isinstance(operands[0], str):
-        text, arrays = operands[0], beside(*operands[1:])
-        terms, wanted = _read_text(text)
+        arrays = beside(*operands[1:])
+        plan = _plan_of_text(operands[0], tuple([x.shape for x in arrays]))
     else:
         arrays, terms, wanted = _read_lists(operands)
-    if len(arrays) != len(terms):
-        raise ValueError(f"einsum: axes of {len(terms)} arrays are named, {len(arrays)} are given")
+        plan = _plan(terms, wanted, tuple(x.shape for x in arrays))
     if dtype is not None:
         arrays = [x.astype(dtype, copy=False) for x in arrays]
-    y = _run(_plan(terms, wanted, tuple(x.shape for x in arrays)), arrays)
+    y = _run(plan, arrays)
     return y if out is None else deliver("einsum", y, out)
 
 
@@ -201,7 +201,7 @@ class _Operand:
         """No axes of extent 1 that are longer elsewhere: they broadcast."""
         axes = [i for i, k in enumerate(self.labels) if self.shape[i] == extents[k]]
         if len(axes) < len(self.labels):
-            self.keep(_core.reshape, (tuple(self.shape[i] for i in axes),), axes)
+            self.keep(reshape, (tuple(self.shape[i] for i in axes),), axes)
 
     def sum_out(self, wanted: set[int]) -> None:
         """No axes whose labels nothing else wants."""
@@ -214,14 +214,14 @@ class _Operand:
         """The axes in the order of these labels."""
         axes = [self.labels.index(label) for label in labels]
         if axes != list(range(len(axes))):
-            self.keep(_core.permute, (tuple(axes),), axes)
+            self.keep(transpose, (tuple(axes),), axes)
 
     def group(self, *groups: list[int]) -> None:
         """One axis for each group of labels."""
         self.order([label for group in groups for label in group])
         flat = tuple(math.prod(self.size(label) for label in group) for group in groups)
         if flat != self.shape:
-            self.steps.append((_core.reshape, (flat,)))
+            self.steps.append((reshape, (flat,)))
 
 
 def _summed(x: ndarray, axes: tuple[int, ...]) -> ndarray:
@@ -237,9 +237,16 @@ _Plan = tuple[list[_Pair], list[Any]]
 
 
 @functools.lru_cache(maxsize=256)
+def _plan_of_text(text: str, shapes: tuple[tuple[int, ...], ...]) -> _Plan:
+    return _plan(*_read_text(text), shapes)
+
+
+@functools.lru_cache(maxsize=256)
 def _plan(
     terms: _Terms, wanted: tuple[Any, ...] | None, shapes: tuple[tuple[int, ...], ...]
 ) -> _Plan:
+    if len(shapes) != len(terms):
+        raise ValueError(f"einsum: axes of {len(terms)} arrays are named, {len(shapes)} are given")
     labels, result = _labels(terms, wanted, tuple(map(len, shapes)))
     operands = [_Operand(each, shape) for each, shape in zip(labels, shapes, strict=True)]
     for operand in operands:
@@ -315,7 +322,7 @@ def _multiply(a: _Operand, b: _Operand, kept: set[int]) -> tuple[_Operand, bool]
     if groups:
         made.insert(0, math.prod(product.size(k) for k in batch))
     if made != shape:
-        product.steps.append((_core.reshape, (tuple(shape),)))
+        product.steps.append((reshape, (tuple(shape),)))
     return product, bool(inner)
 
 

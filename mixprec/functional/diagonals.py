@@ -6,6 +6,7 @@ import operator
 
 from .. import _core
 from .._core import ndarray
+from .._short import short
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import several
@@ -57,6 +58,7 @@ def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> n
     return _core.as_strided(y, [*extents, *steps, first if n > 0 else 0])
 
 
+@short("trace")
 def trace(
     x: ArrayLike,
     offset: int = 0,

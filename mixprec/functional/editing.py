@@ -80,6 +80,9 @@ def delete(arr: ArrayLike, obj: Any, axis: int | None = None) -> ndarray:
     [0, 2, 4]
     """
     arr, axis = _flattened("delete", arr, axis)
+    if type(obj) is int and arr.ndim == 1 and -arr.size <= obj < arr.size:
+        at = obj % arr.size
+        return concatenate([arr[:at], arr[at + 1 :]])
     keep = np.delete(np.arange(arr.shape[axis]), _host(obj))
     return _core.take(arr, asarray(keep, device=arr.device), axis)
 
@@ -115,6 +118,10 @@ def insert(arr: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None)
     """
     arr, axis = _flattened("insert", arr, axis)
     n = arr.shape[axis]
+    if type(obj) is int and arr.ndim == 1 and -n <= obj < n:
+        new = asarray(values, dtype=arr.dtype, device=arr.device)
+        at = obj % n
+        return concatenate([arr[:at], ravel(new), arr[at:]])
     obj = _host(obj)
     indices = np.arange(n)[obj] if isinstance(obj, slice) else np.array(obj)
     if indices.dtype == bool:

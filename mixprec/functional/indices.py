@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._short import straight
 from .._typing import ArrayLike, Shape
 from ..creation import asarray, beside
 from ..grids import arange
@@ -33,6 +34,7 @@ def _host(x: ArrayLike) -> Any:
     return x.detach().numpy() if isinstance(x, ndarray) else x
 
 
+@straight(np.unravel_index)
 def unravel_index(indices: ArrayLike, shape: Shape, order: str = "C") -> tuple[ndarray, ...]:
     """Positions in a flattened array as indices along each axis.
 
@@ -284,6 +286,10 @@ def fill_diagonal(a: ndarray, val: ArrayLike, wrap: bool = False) -> None:
         raise ValueError(f"fill_diagonal: the array has {a.ndim} dimensions, 2 are wanted")
     if a.ndim > 2 and len(set(a.shape)) > 1:
         raise ValueError(f"fill_diagonal: the extents of {a.shape} are not equal")
+    if a.ndim == 2 and not wrap and isinstance(val, (int, float)):
+        i = arange(min(a.shape), device=a.device)
+        a[i, i] = val
+        return
     if a.ndim == 2:
         step = a.shape[1] + 1
         end = a.size if wrap else min(a.size, a.shape[1] * a.shape[1])

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._promotion import can_cast
+from .._short import short
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import normal
@@ -30,6 +31,7 @@ __all__ = [
 # ---- joining and cutting ----
 
 
+@short("concatenate")
 def concatenate(
     arrays: Sequence[ArrayLike],
     axis: int | None = 0,

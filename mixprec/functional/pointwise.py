@@ -17,6 +17,7 @@ from .._core import sub as _sub
 from .._typing import ArrayLike
 from ._out import deliver
 from ._ufunc import ufunc
+from .indexing import nonzero
 
 __all__ = [
     "abs",
@@ -270,7 +271,7 @@ def clamp(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = No
     return clip(x, min, max)
 
 
-def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike) -> ndarray:
+def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None) -> Any:
     """Elements of x1 where the condition holds, and of x2 elsewhere.
 
     Parameters
@@ -283,7 +284,7 @@ def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike) -> ndarray:
     Returns
     -------
     ndarray
-        In the dtype that x1 and x2 promote to.
+        In the dtype that x1 and x2 promote to. Of the condition alone what `nonzero` gives.
 
     Examples
     --------
@@ -291,6 +292,10 @@ def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike) -> ndarray:
     >>> mp.where(x > 0, x, 0.0)
     array([0., 2.])
     """
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ValueError("where: one of x1 and x2 is given, both or none are wanted")
     return _core.where(condition, x1, x2)
 
 

@@ -321,6 +321,7 @@ def dot(x1: ArrayLike, x2: ArrayLike, out: ndarray | None = None) -> ndarray:
     return y if out is None else deliver("dot", y, out)
 
 
+@short("inner")
 def inner(x1: ArrayLike, x2: ArrayLike, /) -> ndarray:
     """The products of x1 and x2 over their last axes.
 

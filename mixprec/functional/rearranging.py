@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._short import short
 from .._typing import ArrayLike, Axis
 from ..creation import asarray
 from ._axis import normal, several
@@ -33,6 +34,7 @@ __all__ = [
 # ---- order ----
 
 
+@short("flip")
 def flip(x: ArrayLike, axis: Axis = None) -> ndarray:
     """x with the elements along axes in reverse order.
 
@@ -143,6 +145,7 @@ def _expanded(x: ndarray, axis: int, times: int, inner: bool) -> ndarray:
     return _core.reshape(y, (*shape[:axis], shape[axis] * times, *shape[axis + 1 :]))
 
 
+@short("repeat")
 def repeat(x: ArrayLike, repeats: int | ArrayLike, axis: int | None = None) -> ndarray:
     """x with each element repeated.
 
@@ -297,6 +300,7 @@ def _triangle(op: str, x: ndarray, k: int, lower: bool) -> ndarray:
 # ---- dimensions ----
 
 
+@short("atleast_1d")
 def atleast_1d(*arrays: ArrayLike) -> Any:
     """Arrays as views of at least one dimension.
 
@@ -318,6 +322,7 @@ def atleast_1d(*arrays: ArrayLike) -> Any:
     return _each(arrays, lambda x: x if x.ndim else _core.reshape(x, (1,)))
 
 
+@short("atleast_2d")
 def atleast_2d(*arrays: ArrayLike) -> Any:
     """Arrays as views of at least two dimensions, of which new ones come first.
 

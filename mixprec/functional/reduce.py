@@ -88,6 +88,7 @@ def sum(
     return y if out is None else deliver("sum", y, out)
 
 
+@short("prod")
 def prod(
     a: ArrayLike,
     axis: Axis = None,
@@ -355,6 +356,7 @@ def argmin(
     return y if out is None else deliver("argmin", y, out)
 
 
+@short("all")
 def all(
     a: ArrayLike,
     axis: Axis = None,
@@ -398,6 +400,7 @@ def all(
     return y if out is None else deliver("all", y, out)
 
 
+@short("any")
 def any(
     a: ArrayLike,
     axis: Axis = None,

@@ -8,6 +8,7 @@ from typing import Any
 from .. import _core
 from .._core import ndarray
 from .._dtypes import bool_
+from .._short import short
 from .._typing import ArrayLike, DTypeLike
 from ..creation import asarray
 from ._axis import normal, one_of
@@ -168,6 +169,7 @@ def _cumulative(
     return _core.pad(y, pads, start)
 
 
+@short("diff")
 def diff(
     a: ArrayLike,
     n: int = 1,

@@ -289,6 +289,7 @@ def moveaxis(
     return _core.permute(x, order)
 
 
+@short("squeeze")
 def squeeze(x: ArrayLike, axis: Axis = None, *, dim: Axis = None) -> ndarray:
     """x without its axes of extent 1.
 

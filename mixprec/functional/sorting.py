@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._short import straight
 from .._typing import ArrayLike
 from ..creation import asarray
 from ._axis import normal, one_of
@@ -161,6 +162,7 @@ def partition(
     return _core.from_numpy(np.partition(x.numpy(), places, axis))
 
 
+@straight(np.argpartition)
 def argpartition(
     a: ArrayLike,
     kth: int | Sequence[int],

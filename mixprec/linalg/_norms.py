@@ -171,7 +171,8 @@ def _root(squares: ndarray) -> ndarray:
     if not squares.requires_grad:
         return sqrt(squares)
     zero = squares == 0
-    return where(zero, 0.0, sqrt(where(zero, 1.0, squares)))
+    root: ndarray = where(zero, 0.0, sqrt(where(zero, 1.0, squares)))
+    return root
 
 
 def _matrix(x: ndarray, ord: Any, axes: tuple[int, ...], keepdims: bool) -> ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from .. import _core, _numpy
 from .._core import ndarray
 from .._dtypes import FLOATING
+from .._short import straight
 from .._typing import ArrayLike
 from ..autograd import Function, is_grad_enabled
 from ..creation import asarray
@@ -123,6 +124,7 @@ class _Cholesky(Function):
         return (s + mT(s)) / 2
 
 
+@straight(np.linalg.solve)
 def solve(a: ArrayLike, b: ArrayLike) -> ndarray:
     """The solution of linear equations, with a gradient.
 
@@ -154,6 +156,7 @@ def solve(a: ArrayLike, b: ArrayLike) -> ndarray:
     return _run(_Solve, np.linalg.solve, a, b)  # type: ignore[no-any-return]
 
 
+@straight(np.linalg.inv)
 def inv(a: ArrayLike) -> ndarray:
     """The inverse of a square matrix, with a gradient.
 
@@ -180,6 +183,7 @@ def inv(a: ArrayLike) -> ndarray:
     return _run(_Inv, np.linalg.inv, floating(a))  # type: ignore[no-any-return]
 
 
+@straight(np.linalg.det)
 def det(a: ArrayLike) -> ndarray:
     """The determinant of a square matrix, with a gradient where there is an inverse.
 
@@ -219,9 +223,15 @@ def slogdet(a: ArrayLike) -> SlogdetResult:
     >>> mp.linalg.slogdet(mp.array([[1.0, 0.0], [0.0, -1.0]])).sign.item()
     -1.0
     """
-    return SlogdetResult(*_run(_Slogdet, np.linalg.slogdet, floating(a)))
+    return SlogdetResult(*_slogdet(a))
 
 
+@straight(np.linalg.slogdet)
+def _slogdet(a: ArrayLike) -> Any:
+    return _run(_Slogdet, np.linalg.slogdet, floating(a))
+
+
+@straight(np.linalg.cholesky)
 def cholesky(a: ArrayLike, /, *, upper: bool = False) -> ndarray:
     """The triangular factor of a positive definite matrix, with a gradient.
 

@@ -61,8 +61,11 @@ class Generator:
         device: str | None = None,
     ) -> Any:
         """Numbers from the uniform distribution over [0, 1)."""
-        if size is None and _none(dtype, device, out):
-            return self._stream.uniform()
+        if dtype is None and out is None and device is None:
+            if size is None:
+                return self._stream.uniform()
+            seed, call = self._stream.take("cpu")
+            return _core.random_uniform(_shape(size), None, None, 0.0, 1.0, seed, call)
         return self._filled("random", "random_uniform", size, dtype, out, device, (0.0, 1.0))
 
     def standard_normal(
@@ -74,8 +77,11 @@ class Generator:
         device: str | None = None,
     ) -> Any:
         """Numbers from the standard normal distribution."""
-        if size is None and _none(dtype, device, out):
-            return self._stream.normal()
+        if dtype is None and out is None and device is None:
+            if size is None:
+                return self._stream.normal()
+            seed, call = self._stream.take("cpu")
+            return _core.random_normal(_shape(size), None, None, seed, call)
         return self._filled("standard_normal", "random_normal", size, dtype, out, device, ())
 
     def uniform(
@@ -110,14 +116,13 @@ class Generator:
         device: str | None = None,
     ) -> Any:
         """Numbers from normal distributions; mean and standard deviation may be arrays."""
-        numbers = isinstance(loc, (int, float)) and isinstance(scale, (int, float))
-        if numbers and not scale >= 0:
-            raise ValueError(f"normal: scale is {scale}, must be >= 0")
-        if numbers and size is None and _none(dtype, device):
-            return loc + scale * self._stream.normal()
-        if numbers:
+        if isinstance(loc, (int, float)) and isinstance(scale, (int, float)):
+            if not scale >= 0:
+                raise ValueError(f"normal: scale is {scale}, must be >= 0")
+            if size is None and dtype is None and device is None:
+                return loc + scale * self._stream.normal()
             result = self.standard_normal(() if size is None else size, dtype, device=device)
-            return result.mul_(scale).add_(loc)
+            return result if loc == 0 and scale == 1 else result.mul_(scale).add_(loc)
         loc, scale = _parameters(device, loc, scale)
         if not bool((asarray(scale) >= 0).all()):
             raise ValueError("normal: scale is negative or NaN somewhere, must be >= 0")
@@ -149,7 +154,7 @@ class Generator:
         if isinstance(scale, (int, float)):
             if not scale >= 0:
                 raise ValueError(f"exponential: scale is {scale}, must be >= 0")
-            if size is None and _none(dtype, device):
+            if size is None and dtype is None and device is None:
                 return -scale * math.log1p(-self._stream.uniform())
             shape: Any = () if size is None else size
         else:
@@ -260,7 +265,9 @@ class Generator:
         self, x: int | ArrayLike, axis: int = 0, *, device: str | None = None
     ) -> ndarray:
         """The integers below a number in random order, or an array with its rows so."""
-        if _is_index(x):
+        if type(x) is int:
+            count, rows = x, None
+        elif _is_index(x):
             count, rows = operator.index(x), None
         else:
             rows = asarray(x, device=device)
@@ -401,6 +408,8 @@ def _tuple(size: Shape | None) -> tuple[int, ...] | None:
 
 
 def _shape(size: Shape | None) -> tuple[int, ...]:
+    if type(size) is int:
+        return (size,)
     if size is None:
         return ()
     return (operator.index(size),) if _is_index(size) else tuple(map(operator.index, size))  # type: ignore[arg-type]

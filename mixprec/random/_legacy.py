@@ -148,8 +148,10 @@ def rand(
     >>> mp.random.rand(2, 3).shape
     (2, 3)
     """
-    if not size and dtype is None and device is None and not requires_grad:
-        return _stream.uniform()
+    if dtype is None and device is None and not requires_grad:
+        if not size:
+            return _stream.uniform()
+        return _core.random_uniform(_extents(size), None, None, 0.0, 1.0, *_core.rng_next("cpu"))
     result = _shared.random(_extents(size), dtype, device=device)
     return result.requires_grad_() if requires_grad else result
 
@@ -167,8 +169,10 @@ def randn(
     >>> mp.random.randn(2, dtype=mp.bfloat16).dtype == mp.bfloat16
     True
     """
-    if not size and dtype is None and device is None and not requires_grad:
-        return _stream.normal()
+    if dtype is None and device is None and not requires_grad:
+        if not size:
+            return _stream.normal()
+        return _core.random_normal(_extents(size), None, None, *_core.rng_next("cpu"))
     result = _shared.standard_normal(_extents(size), dtype, device=device)
     return result.requires_grad_() if requires_grad else result
 
@@ -234,6 +238,8 @@ def seed(seed: Any = None) -> None:
 
 
 def _extents(size: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(size) == 1 and type(size[0]) is int:
+        return size
     if len(size) == 1 and not hasattr(size[0], "__index__"):
         size = tuple(size[0])
     return tuple(map(operator.index, size))

@@ -6,7 +6,8 @@ loops in Python are taken one after another from a block that one call fills.
 
 from __future__ import annotations
 
-import secrets
+import os
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -79,11 +80,11 @@ class Stream:
 
 def counted(seed: int) -> Stream:
     """A stream of its own: a call number for each device."""
-    calls: dict[str, int] = {}
+    calls: dict[str, int] = defaultdict(int)
 
     def take(device: str) -> tuple[int, int]:
         name = "cuda:0" if device == "cuda" else str(device)
-        call = calls.get(name, 0)
+        call = calls[name]
         calls[name] = call + 1
         return seed, call
 
@@ -92,7 +93,7 @@ def counted(seed: int) -> Stream:
 
 def fresh_seed() -> int:
     """A seed that nobody can foretell."""
-    return secrets.randbits(64)
+    return int.from_bytes(os.urandom(8), "little")
 
 
 def to_seed(op: str, seed: Any) -> int:
