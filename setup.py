@@ -45,7 +45,7 @@ if X86:
         *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mf16c"),
         "-mprefer-vector-width=512",
     ]
-UNTIERED = {"backend.c", "parallel.c"}  # of csrc/cpu: compiled once, for any CPU
+UNTIERED = {"backend.c", "memory.c", "parallel.c"}  # of csrc/cpu: compiled once, for any CPU
 # core files that the CUDA library has its own copy of
 SHARED_WITH_CUDA = ["csrc/dtype.c", "csrc/iter.c"]
 NVCC_FLAGS = ["-std=c++17", "-O3", "-lineinfo", "--compress-mode=size"]

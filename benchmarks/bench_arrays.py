@@ -34,11 +34,15 @@ def names(m, dtype="float32", count=COUNT):
     return {"m": m, **{name: convert(value) for name, value in made.items()}}
 
 
-def compare(benchmark, statement, least, what, used=BOTH, peer="numpy", rounds=6, **options):
+def compare(
+    benchmark, statement, least, what, used=BOTH, peer="numpy", rounds=6, setup="", **options
+):
     runs = {
         "mixprec": (statement, names(mp, **options)),
         peer: (statement, names(np, **options)),
     }
+    for _, used_names in runs.values():
+        exec(setup, used_names)
     info = {"what": what, "threads": used}
     with threads(used):
         play(benchmark, Contest(runs, [Bar("mixprec", peer, least)], info=info), rounds=rounds)

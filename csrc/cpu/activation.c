@@ -5,6 +5,7 @@
 
 #include "pointwise.h"
 #include "vmath.h"
+#include "vmath_double.h"
 
 #define HEAVY(op)                                                                                  \
     static const mp_pointwise op##_op = {.f32 = op##_f32, .f64 = op##_f64, .grain = MP_GRAIN_HEAVY};
@@ -34,11 +35,11 @@ static inline double normal_cdf(double x) { return 0.5 * erfc(x * -0.70710678118
 
 /* ---- functions ---- */
 
-UNARY(exp, mp_fexp(A), exp(A))
-UNARY(log, mp_flog(A), log(A))
+UNARY(exp, mp_fexp(A), mp_dexp(A))
+UNARY(log, mp_flog(A), mp_dlog(A))
 UNARY(sqrt, sqrtf(A), sqrt(A))
 UNARY(rsqrt, 1 / sqrtf(A), 1 / sqrt(A))
-UNARY(tanh, mp_ftanh(A), tanh(A))
+UNARY(tanh, mp_ftanh(A), mp_dtanh(A))
 UNARY(sigmoid, mp_fsigmoid(A), sigmoid(A))
 UNARY(silu, (A)*mp_fsigmoid(A), (A)*sigmoid(A))
 BACKWARD(tanh_bwd, (A) * (1 - B * B), (A) * (1 - B * B))

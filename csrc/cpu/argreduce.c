@@ -4,10 +4,11 @@
 #include "reduce.h"
 
 enum {
-    COLS = 128,        /* columns searched side by side */
-    SEGMENT = 1 << 16, /* elements of a long row searched by one task */
-    LOOK = 64,         /* elements of a row looked at together */
-    WORTH = 1 << 15,   /* elements worth a thread */
+    COLS = 128,         /* columns searched side by side */
+    SEGMENT = 1 << 16,  /* elements of a long row searched by one task */
+    PIECE_BYTES = 8192, /* of a row whose best is looked for at a time */
+    LOOK = 64,          /* elements of a row looked at together */
+    WORTH = 1 << 15,    /* elements worth a thread */
 };
 
 /* x seen as [outer][n][inner]; y as [outer][inner]. */
@@ -33,10 +34,11 @@ typedef struct search {
         return room;                                                                               \
     }                                                                                              \
     static int64_t name##_row(const search *s, const char *x) {                                    \
-        real room[MP_REDUCE_PIECE], best = 0;                                                      \
+        enum { PIECE = PIECE_BYTES / sizeof(real) };                                               \
+        real room[PIECE], best = 0;                                                                \
         int64_t found = -1, k = 0;                                                                 \
-        for (int64_t i = 0; i < s->n; i += MP_REDUCE_PIECE) {                                      \
-            int64_t count = s->n - i < MP_REDUCE_PIECE ? s->n - i : MP_REDUCE_PIECE;               \
+        for (int64_t i = 0; i < s->n; i += PIECE) {                                                \
+            int64_t count = s->n - i < PIECE ? s->n - i : PIECE;                                   \
             mp_acc a = reducer.start;                                                              \
             reducer.row(&a, count, name##_piece(s, x, i, count, room), 0);                         \
             real top = (real)a.field;                                                              \
@@ -44,7 +46,7 @@ typedef struct search {
             best = top;                                                                            \
             found = i;                                                                             \
         }                                                                                          \
-        int64_t count = s->n - found < MP_REDUCE_PIECE ? s->n - found : MP_REDUCE_PIECE;           \
+        int64_t count = s->n - found < PIECE ? s->n - found : PIECE;                               \
         const real *piece = name##_piece(s, x, found, count, room);                                \
         for (; k < count; k += LOOK) {                                                             \
             int32_t most = count - k < LOOK ? (int32_t)(count - k) : LOOK, first = LOOK;           \
@@ -73,21 +75,39 @@ typedef struct search {
 #define FLOAT_NAN(v) ((v) != (v))
 #define NO_NAN(v) false
 
-#define MAX(type) MP_TIERED(mp_reduce_max)[type]
-#define MIN(type) MP_TIERED(mp_reduce_min)[type]
-#define LOAD_U64(dtype) load_u64
-static void load_u64(uint64_t *dst, const void *src, int64_t stride, int64_t n) {
-    (void)stride;
-    memcpy(dst, src, (size_t)n * sizeof *dst);
+#define LOAD_SAME(dtype) load_same
+static void load_same(void *dst, const void *src, int64_t stride, int64_t n) {
+    memcpy(dst, src, (size_t)(n * stride));
 }
-SEARCH(max_f32, float, MP_LOAD, MAX(0), f, >, FLOAT_NAN)
-SEARCH(max_f64, double, MP_LOAD_F64, MAX(1), f, >, FLOAT_NAN)
-SEARCH(max_i64, int64_t, MP_LOAD_I64, MAX(2), i, >, NO_NAN)
-SEARCH(max_u64, uint64_t, LOAD_U64, MAX(3), u, >, NO_NAN)
-SEARCH(min_f32, float, MP_LOAD, MIN(0), f, <, FLOAT_NAN)
-SEARCH(min_f64, double, MP_LOAD_F64, MIN(1), f, <, FLOAT_NAN)
-SEARCH(min_i64, int64_t, MP_LOAD_I64, MIN(2), i, <, NO_NAN)
-SEARCH(min_u64, uint64_t, LOAD_U64, MIN(3), u, <, NO_NAN)
+#define BOTH(name, real, load, rows, field, is_nan)                                                \
+    SEARCH(max_##name, real, load, MP_TIERED(mp_reduce_max)[rows], field, >, is_nan)               \
+    SEARCH(min_##name, real, load, MP_TIERED(mp_reduce_min)[rows], field, <, is_nan)
+BOTH(f32, float, MP_LOAD, MP_ROWS_F32, f, FLOAT_NAN)
+BOTH(f64, double, MP_LOAD_F64, MP_ROWS_F64, f, FLOAT_NAN)
+BOTH(i64, int64_t, MP_LOAD_I64, MP_ROWS_I64, i, NO_NAN)
+BOTH(u64, uint64_t, LOAD_SAME, MP_ROWS_U64, u, NO_NAN)
+BOTH(i8, int8_t, LOAD_SAME, MP_ROWS_I8, i, NO_NAN)
+BOTH(u8, uint8_t, LOAD_SAME, MP_ROWS_U8, u, NO_NAN)
+BOTH(i16, int16_t, LOAD_SAME, MP_ROWS_I16, i, NO_NAN)
+BOTH(u16, uint16_t, LOAD_SAME, MP_ROWS_U16, u, NO_NAN)
+BOTH(i32, int32_t, LOAD_SAME, MP_ROWS_I32, i, NO_NAN)
+BOTH(u32, uint32_t, LOAD_SAME, MP_ROWS_U32, u, NO_NAN)
+
+/* The first byte of a row of bools that is zero, or is not; 0 without one. */
+#define FIRST(name, test)                                                                          \
+    static int64_t name(const search *s, const char *x) {                                          \
+        int64_t k = 0;                                                                             \
+        for (; k + LOOK <= s->n; k += LOOK) {                                                      \
+            int here = 0;                                                                          \
+            for (int m = 0; m < LOOK; m++) here |= x[k + m] test 0;                                \
+            if (here) break;                                                                       \
+        }                                                                                          \
+        for (; k < s->n; k++)                                                                      \
+            if (x[k] test 0) return k;                                                             \
+        return 0;                                                                                  \
+    }
+FIRST(first_true, !=)
+FIRST(first_false, ==)
 
 static void search_rows(void *ctx, int64_t begin, int64_t end) {
     const search *s = ctx;
@@ -150,7 +170,8 @@ static mp_status run(mp_call *call, search *s) {
         if (d > axis) s->inner *= x->shape[d];
     }
     if (call->out[0]->size == 0) return MP_OK;
-    if (s->inner == 1 && s->outer < mp_num_threads() && s->n >= 4 * SEGMENT) {
+    bool early = s->dtype == MP_BOOL; /* the place is often found soon */
+    if (s->inner == 1 && !early && s->outer < mp_num_threads() && s->n >= 4 * SEGMENT) {
         for (int64_t row = 0; row < s->outer; row++) MP_TRY(search_long(s, row));
     } else if (s->inner == 1) {
         mp_parallel_for(s->outer, WORTH / s->n + 1, search_rows, s);
@@ -162,17 +183,33 @@ static mp_status run(mp_call *call, search *s) {
     return MP_OK;
 }
 
-/* The functions of one comparison for x's type. */
-#define CHOOSE(name)                                                                               \
-    do {                                                                                           \
-        mp_dtype dtype = (mp_dtype)call->in[0]->dtype;                                             \
-        search s;                                                                                  \
-        if (dtype == MP_FLOAT64) s.row = name##_f64_row, s.columns = name##_f64_columns;           \
-        else if (mp_is_float(dtype)) s.row = name##_f32_row, s.columns = name##_f32_columns;       \
-        else if (dtype == MP_UINT64) s.row = name##_u64_row, s.columns = name##_u64_columns;       \
-        else s.row = name##_i64_row, s.columns = name##_i64_columns;                               \
-        return run(call, &s);                                                                      \
-    } while (0)
+typedef struct functions {
+    void (*columns)(const search *s, const char *x, int64_t cols, int64_t *y);
+    int64_t (*row)(const search *s, const char *x);
+} functions;
+#define FUNCTIONS(op)                                                                              \
+    static const functions op##_functions[MP_ROWS_COUNT] = {                                       \
+        [MP_ROWS_F32] = {op##_f32_columns, op##_f32_row},                                          \
+        [MP_ROWS_F64] = {op##_f64_columns, op##_f64_row},                                          \
+        [MP_ROWS_I64] = {op##_i64_columns, op##_i64_row},                                          \
+        [MP_ROWS_U64] = {op##_u64_columns, op##_u64_row},                                          \
+        [MP_ROWS_I8] = {op##_i8_columns, op##_i8_row},                                             \
+        [MP_ROWS_U8] = {op##_u8_columns, op##_u8_row},                                             \
+        [MP_ROWS_I16] = {op##_i16_columns, op##_i16_row},                                          \
+        [MP_ROWS_U16] = {op##_u16_columns, op##_u16_row},                                          \
+        [MP_ROWS_I32] = {op##_i32_columns, op##_i32_row},                                          \
+        [MP_ROWS_U32] = {op##_u32_columns, op##_u32_row},                                          \
+    };
+FUNCTIONS(max)
+FUNCTIONS(min)
 
-MP_KERNEL(argmax) { CHOOSE(max); }
-MP_KERNEL(argmin) { CHOOSE(min); }
+static mp_status search_for(mp_call *call, const functions *of,
+                            int64_t (*bools)(const search *s, const char *x)) {
+    mp_dtype dtype = (mp_dtype)call->in[0]->dtype;
+    const functions *f = &of[mp_rows_of(dtype)];
+    search s = {.columns = f->columns, .row = dtype == MP_BOOL ? bools : f->row};
+    return run(call, &s);
+}
+
+MP_KERNEL(argmax) { return search_for(call, max_functions, first_true); }
+MP_KERNEL(argmin) { return search_for(call, min_functions, first_false); }

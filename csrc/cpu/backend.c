@@ -1,11 +1,10 @@
 /* The CPU backend: host memory, and the kernels of the best tier that the machine has and
  * MIXPREC_CPU_ISA allows. */
-#include "cpu.h"
+#include "memory.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 /* ---- tiers ---- */
 
@@ -68,30 +67,11 @@ static mp_status choose_tier(int *chosen) {
                    mp_cpu_tiers());
 }
 
-/* ---- memory ---- */
-
-enum { HUGE_PAGE = 1 << 21 };
+/* ---- what a device has ---- */
 
 static mp_status device_count(int *count) {
     *count = 1;
     return MP_OK;
-}
-
-/* Large blocks ask for huge pages, whose first touch costs a tenth. */
-static mp_status host_alloc(mp_device device, size_t bytes, void **out, void **home) {
-    (void)device, (void)home;
-    bool large = bytes >= 2 * (size_t)HUGE_PAGE;
-    if (bytes > PTRDIFF_MAX || posix_memalign(out, large ? HUGE_PAGE : 64, bytes) != 0)
-        return mp_fail(MP_ERR_MEMORY, "memory: %zu bytes were asked for on cpu", bytes);
-#ifdef MADV_HUGEPAGE
-    if (large) madvise(*out, bytes, MADV_HUGEPAGE);
-#endif
-    return MP_OK;
-}
-
-static void host_free(mp_device device, void *data, size_t bytes, void *home, void *guest) {
-    (void)device, (void)bytes, (void)home, (void)guest;
-    free(data);
 }
 
 static mp_status host_copy(mp_device device, void *dst, const void *src, size_t bytes, bool to_host,
@@ -129,8 +109,8 @@ static mp_backend backend = {
     .name = "cpu",
     .kind = MP_KIND_CPU,
     .device_count = device_count,
-    .alloc = host_alloc,
-    .free = host_free,
+    .alloc = mp_host_alloc,
+    .free = mp_host_free,
     .copy = host_copy,
     .synchronize = host_synchronize,
     .describe = host_describe,

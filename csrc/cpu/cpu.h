@@ -1,7 +1,8 @@
 /* What the CPU kernels share: names per ISA tier, row converters, vector math, threads and scratch.
  *
  * Every kernel file is compiled once per tier with -DMP_TIER=<tier>; MP_TIERED(name) is its name in
- * that tier. backend.c picks the tier, parallel.c has the threads: these two are compiled once. */
+ * that tier. backend.c picks the tier, parallel.c has the threads, memory.c the memory: these are
+ * compiled once. */
 #ifndef MP_CPU_H
 #define MP_CPU_H
 

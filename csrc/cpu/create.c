@@ -8,13 +8,20 @@
 #include "vmath.h"
 
 enum {
-    CHUNK = 1024, /* elements drawn at a time */
-    TASKS = 16,   /* chunks worth a thread */
+    CHUNK = 1024,   /* elements drawn at a time */
+    TASKS = 16,     /* chunks worth a thread */
+    FILL = 1 << 18, /* elements worth a thread that only writes them */
 };
 
-MP_KERNEL(full) {
+static void fill_tasks(void *ctx, int64_t begin, int64_t end) {
+    mp_call *call = ctx;
     mp_array *y = call->out[0];
-    mp_fill((mp_dtype)y->dtype, mp_data(y), y->size, call->attrs.value);
+    char *to = (char *)mp_data(y) + begin * mp_itemsize(y);
+    mp_fill((mp_dtype)y->dtype, to, end - begin, call->attrs.value);
+}
+
+MP_KERNEL(full) {
+    mp_parallel_for(call->out[0]->size, FILL, fill_tasks, call);
     return MP_OK;
 }
 

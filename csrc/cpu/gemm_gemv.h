@@ -11,6 +11,8 @@ enum {
     PIECE = 512,                 /* elements converted at a time */
     STEP = 4,                    /* k taken at a time where lanes lie side by side */
     SUMS = 16384 / sizeof(real), /* kept in L1 there */
+    SEGMENT = 1 << 15,           /* elements of a long lane for one task */
+    PART = 1 << 11,              /* of them added up in type real */
 };
 
 typedef struct gemv {
@@ -146,6 +148,52 @@ static void sweep_tasks(void *ctx, int64_t begin, int64_t end) {
     }
 }
 
+/* ---- one long lane and one vector ---- */
+
+typedef struct long_dot {
+    const real *a, *b;
+    int64_t k;
+    double *sums; /* of each segment */
+} long_dot;
+
+/* Tasks: segments, whose parts are added up in vectors and those in double. */
+static void long_dot_tasks(void *ctx, int64_t begin, int64_t end) {
+    const long_dot *d = ctx;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t last = least((task + 1) * SEGMENT, d->k);
+        double total = 0;
+        for (int64_t first = task * SEGMENT; first < last; first += PART) {
+            const real *a = d->a + first, *b = d->b + first;
+            int64_t n = least(PART, last - first), k = 0;
+            vec sum[4] = {{0}};
+            for (; k + 4 * LANES <= n; k += 4 * LANES)
+#pragma GCC unroll 4
+                for (int i = 0; i < 4; i++)
+                    sum[i] += *(const vec_any *)(a + k + i * LANES) *
+                              *(const vec_any *)(b + k + i * LANES);
+            real part = sum_of((sum[0] + sum[1]) + (sum[2] + sum[3]));
+            for (; k < n; k++) part += a[k] * b[k];
+            total += (double)part;
+        }
+        d->sums[task] = total;
+    }
+}
+
+/* c = a . b; the segments do not depend on the number of threads. */
+static mp_status run_long_dot(const gemv *x, const void *a, const void *b, int threads) {
+    int64_t tasks = ceil_div(x->k, SEGMENT);
+    long_dot d = {.a = a, .b = b, .k = x->k};
+    d.sums = mp_scratch((size_t)tasks * sizeof *d.sums, MP_SCRATCH_GEMM_A);
+    if (!d.sums) return mp_fail(MP_ERR_MEMORY, "no room for %lld sums", (long long)tasks);
+    if (threads > 1) mp_parallel_for(tasks, 1, long_dot_tasks, &d);
+    else long_dot_tasks(&d, 0, tasks);
+    double total = 0;
+    for (int64_t i = 0; i < tasks; i++) total += d.sums[i];
+    real y = (real)total;
+    store_lanes(x, 0, 1, &y, 1);
+    return MP_OK;
+}
+
 mp_status MP_TIERED(R(mp_gemv))(const mp_gemm *g, int threads) {
     bool rows = g->m <= g->n;
     mp_dtype dtype = rows ? g->b_dtype : g->a_dtype, other = rows ? g->a_dtype : g->b_dtype;
@@ -162,6 +210,10 @@ mp_status MP_TIERED(R(mp_gemv))(const mp_gemm *g, int threads) {
     x.c_lane = c_bytes * (rows ? 1 : g->c_row), x.c_vector = c_bytes * (rows ? g->c_row : 1);
     x.count = (int)(rows ? g->m : g->n);
     x.bias_lane = rows, x.bias_vector = !rows;
+    int64_t small = mp_dtypes[other].bytes * (rows ? g->a_col : g->b_row);
+    if (n == 1 && x.count == 1 && g->k >= SEGMENT && !g->bias && dtype == R_DTYPE &&
+        other == R_DTYPE && x.k_stride == sizeof(real) && small == sizeof(real))
+        return run_long_dot(&x, x.data, rows ? g->a : g->b, threads);
     x.room = ceil_div(g->k, LANES) * LANES + LANES;
     real *vectors = mp_scratch((size_t)(x.count * x.room + g->n) * sizeof(real), MP_SCRATCH_GEMM_A);
     if (!vectors)

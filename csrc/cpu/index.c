@@ -2,6 +2,7 @@
  * outer x extent x inner; an index moves `inner` elements that lie side by side. Gradients are
  * summed in float32 (float64 where an array is) in the order of the indices, whatever the number of
  * threads. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,20 +57,67 @@ static int64_t product(const int64_t *shape, int begin, int end) {
 
 /* ---- forward ---- */
 
+typedef struct check {
+    const int64_t *index;
+    int64_t least, extent;
+    _Atomic bool failed;
+} check;
+
+static void check_tasks(void *ctx, int64_t begin, int64_t end) {
+    check *c = ctx;
+    uint64_t bad = 0, span = (uint64_t)(c->extent - c->least);
+    for (int64_t i = begin; i < end; i++) bad |= (uint64_t)(c->index[i] - c->least) >= span;
+    if (bad) atomic_store(&c->failed, true);
+}
+
+/* Dense int64 indices are used where they lie, if all are in range; others as read_indices gives
+ * them. */
+static mp_status indices_of(const mp_array *a, int64_t axis, int64_t extent, bool wrap,
+                            int64_t **out) {
+    check c = {.index = mp_data(a), .least = wrap ? -extent : 0, .extent = extent};
+    if (a->dtype == MP_INT64) {
+        mp_parallel_for(a->size, 1 << 16, check_tasks, &c);
+        *out = mp_data(a);
+        if (!c.failed) return MP_OK;
+    }
+    return read_indices(a, axis, extent, wrap, out);
+}
+
+/* y[i] = x[index[i]] for elements of `type`: outer rows one after the other. */
+#define TAKE(type)                                                                                 \
+    for (int64_t left = end - begin; left > 0; left--, to += bytes) {                              \
+        int64_t at = job->index[j];                                                                \
+        at = at < 0 ? at + job->extent : at;                                                       \
+        *(type *)(void *)to = *(const type *)(const void *)(from + at * bytes);                    \
+        if (++j == job->count) j = 0, from += job->extent * bytes;                                 \
+    }
+
 static void take_tasks(void *ctx, int64_t begin, int64_t end) {
     const index_job *job = ctx;
     const mp_array *x = job->from, *y = job->to;
-    size_t bytes = (size_t)(job->inner * mp_itemsize(x));
-    for (int64_t i = begin; i < end; i++) {
-        const char *from =
-            element(x, (i / job->count * job->extent + job->index[i % job->count]) * job->inner);
-        char *to = element(y, i * job->inner);
-        if (x->dtype != y->dtype)
-            mp_convert((mp_dtype)y->dtype, to, mp_itemsize(y), (mp_dtype)x->dtype, from,
-                       mp_itemsize(x), job->inner);
-        else if (bytes == 4) memcpy(to, from, 4);
-        else if (bytes == 2) memcpy(to, from, 2);
-        else memcpy(to, from, bytes);
+    int64_t bytes = job->inner * mp_itemsize(x), j = begin % job->count;
+    const char *from = mp_data(x);
+    char *to = element(y, begin * job->inner);
+    from += begin / job->count * job->extent * bytes;
+    bool converts = x->dtype != y->dtype;
+    if (!converts && bytes == 8) {
+        TAKE(uint64_t)
+    } else if (!converts && bytes == 4) {
+        TAKE(uint32_t)
+    } else if (!converts && bytes == 2) {
+        TAKE(uint16_t)
+    } else if (!converts && bytes == 1) {
+        TAKE(uint8_t)
+    } else {
+        for (int64_t i = begin; i < end; i++, to += job->inner * mp_itemsize(y)) {
+            int64_t at = job->index[j] < 0 ? job->index[j] + job->extent : job->index[j];
+            const char *row = from + at * bytes;
+            if (converts)
+                mp_convert((mp_dtype)y->dtype, to, mp_itemsize(y), (mp_dtype)x->dtype, row,
+                           mp_itemsize(x), job->inner);
+            else memcpy(to, row, (size_t)bytes);
+            if (++j == job->count) j = 0, from += job->extent * bytes;
+        }
     }
 }
 
@@ -81,7 +129,7 @@ static mp_status take(mp_call *call, int axis, bool wrap) {
                      .from = x,
                      .to = y};
     job.inner = product(x->shape, axis + 1, x->ndim);
-    MP_TRY(read_indices(indices, axis, job.extent, wrap, &job.index));
+    MP_TRY(indices_of(indices, axis, job.extent, wrap, &job.index));
     if (y->size == 0) return MP_OK;
     mp_parallel_for(job.outer * job.count, 16384 / (job.inner + 4) + 1, take_tasks, &job);
     return MP_OK;

@@ -1,9 +1,9 @@
 /* Functions of one input beyond those of activation.c: float32 by way of double, in loops that are
- * vectorised (vmath_wide.h), float64 by the C library. */
+ * vectorised (vmath_wide.h), float64 by the C library or vmath_double.h. */
 #include <math.h>
 
 #include "pointwise.h"
-#include "vmath_wide.h"
+#include "vmath_double.h"
 
 /* y = f(x) */
 #define FUNCTION(op, formula_f32, formula_f64)                                                     \
@@ -48,9 +48,9 @@ FUNCTION(acosh, mp_facosh(A), acosh(A))
 FUNCTION(atanh, mp_fatanh(A), atanh(A))
 
 FUNCTION(exp2, mp_fexp2(A), exp2(A))
-FUNCTION(expm1, mp_fexpm1(A), expm1(A))
-FUNCTION(log1p, mp_flog1p(A), log1p(A))
-FUNCTION(log2, mp_flog2(A), log2(A))
+FUNCTION(expm1, mp_fexpm1(A), mp_dexpm1(A))
+FUNCTION(log1p, mp_flog1p(A), mp_dlog1p(A))
+FUNCTION(log2, mp_flog2(A), mp_dlog2(A))
 FUNCTION(log10, mp_flog10(A), log10(A))
 
 FUNCTION(cbrt, mp_fcbrt(A), cbrt(A))

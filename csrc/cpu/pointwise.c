@@ -120,7 +120,9 @@ MP_ROW_FN(neg_f32, float, float, float, -A)
 MP_ROW_FN(neg_f64, double, double, double, -A)
 MP_ROW_FN(neg_u64, uint64_t, uint64_t, uint64_t, 0 - A)
 MP_WRAPPING_ROWS(neg, 0 - A)
-static const mp_row_fn neg_stored[MP_DTYPE_COUNT] = {MP_WRAPPING_TABLE(neg)};
+MP_ROW_FN(neg_f16, uint16_t, uint16_t, uint16_t, A ^ 0x8000)
+static const mp_row_fn neg_stored[MP_DTYPE_COUNT] = {
+    MP_WRAPPING_TABLE(neg), [MP_FLOAT16] = neg_f16, [MP_BFLOAT16] = neg_f16};
 static const mp_pointwise neg_op = {.f32 = neg_f32,
                                     .f64 = neg_f64,
                                     .i64 = neg_u64,
@@ -133,7 +135,9 @@ MP_ROW_FN(abs_f32, float, float, float, fabsf(A))
 MP_ROW_FN(abs_f64, double, double, double, fabs(A))
 MP_ROW_FN(abs_i64, uint64_t, uint64_t, uint64_t, (int64_t)A < 0 ? 0 - A : A)
 MP_INTEGER_ROWS(abs, A < 0 ? 0u - A : A)
-static const mp_row_fn abs_stored[MP_DTYPE_COUNT] = {MP_INTEGER_TABLE(abs)};
+MP_ROW_FN(abs_f16, uint16_t, uint16_t, uint16_t, A & 0x7fff)
+static const mp_row_fn abs_stored[MP_DTYPE_COUNT] = {
+    MP_INTEGER_TABLE(abs), [MP_FLOAT16] = abs_f16, [MP_BFLOAT16] = abs_f16};
 static const mp_pointwise abs_op = {.f32 = abs_f32,
                                     .f64 = abs_f64,
                                     .i64 = abs_i64,
@@ -146,8 +150,14 @@ MP_ROW_FN(sign_f32, float, float, float, A != A ? A : (float)((A > 0) - (A < 0))
 MP_ROW_FN(sign_f64, double, double, double, A != A ? A : (double)((A > 0) - (A < 0)))
 MP_ROW_FN(sign_i64, int64_t, int64_t, int64_t, (A > 0) - (A < 0))
 MP_ROW_FN(sign_u64, uint64_t, uint64_t, uint64_t, A != 0)
-static const mp_pointwise sign_op = {
-    .f32 = sign_f32, .f64 = sign_f64, .i64 = sign_i64, .u64 = sign_u64, .grain = MP_GRAIN_LIGHT};
+MP_INTEGER_ROWS(sign, (A > 0) - (A < 0))
+static const mp_row_fn sign_stored[MP_DTYPE_COUNT] = {MP_INTEGER_TABLE(sign)};
+static const mp_pointwise sign_op = {.f32 = sign_f32,
+                                     .f64 = sign_f64,
+                                     .i64 = sign_i64,
+                                     .u64 = sign_u64,
+                                     .stored = sign_stored,
+                                     .grain = MP_GRAIN_LIGHT};
 MP_KERNEL(sign) { return mp_pointwise_run(call, &sign_op, 1); }
 
 MP_ROW_FN(relu_f32, float, float, float, A <= 0 ? 0 : A)

@@ -9,6 +9,8 @@ enum {
     SMALL = 4096,        /* elements done without a plan */
     SHORT = 32,          /* a row of fewer elements is not worth a call */
     SMALL_NUMBERS = 256, /* the same where a number is spread out */
+    TILE = 32,           /* columns of a tile, see start_tiled */
+    FAR = 256,           /* bytes between neighbours that are worth tiles */
 };
 
 /* Where the inputs come to be before the op: as floats or integers of one type, or as stored. */
@@ -223,6 +225,27 @@ static void take_column(int item, char *column, const char *room, int64_t rows, 
     else COLLECT(uint64_t);
 }
 
+/* Rows that lie apart, each of them dense, into room and back. */
+static void put_rows(const short_rows *s, int k, char *room, const char *from, int64_t down,
+                     int64_t rows) {
+    int64_t bytes = s->cols * mp_dtypes[s->p->row_dtype[k]].bytes;
+    for (int64_t r = 0; r < rows; r++, room += bytes, from += down) {
+        const void *row = read_row(s->p, k, from, s->step[k], s->cols, room);
+        if (row != room) memcpy(room, row, (size_t)bytes);
+    }
+}
+
+static void take_rows(const short_rows *s, char *to, int64_t down, const char *room, int64_t rows) {
+    const plan *p = s->p;
+    int64_t bytes = s->cols * mp_dtypes[p->row_dtype[0]].bytes;
+    for (int64_t r = 0; r < rows; r++, room += bytes, to += down) {
+        if (p->dtype[0] == p->row_dtype[0]) memcpy(to, room, (size_t)bytes);
+        else if (p->row_dtype[0] == MP_BOOL)
+            mp_convert(p->dtype[0], to, s->step[0], MP_BOOL, room, 1, s->cols);
+        else store_row(p->in, p->dtype[0], to, s->step[0], room, s->cols);
+    }
+}
+
 /* `rows` rows, no more elements than a chunk; ptr and down as mp_iter gives them. */
 static void run_rows(void *ctx, int64_t rows, char *const *ptr, const int64_t *down) {
     const short_rows *s = ctx;
@@ -239,7 +262,9 @@ static void run_rows(void *ctx, int64_t rows, char *const *ptr, const int64_t *d
         stride[k] = flat ? stored : item;
         if (flat) continue;
         dense.dtype[k] = want;
-        for (int64_t j = 0; k > 0 && j < cols; j++) {
+        bool apart = k > 0 && cols >= TILE && s->step[k] == stored;
+        if (apart) put_rows(s, k, room.of[k], ptr[k], down[k], rows);
+        for (int64_t j = 0; k > 0 && !apart && j < cols; j++) {
             const char *from = ptr[k] + j * s->step[k];
             put_column(item, room.of[k], read_row(p, k, from, down[k], rows, columns.of[k]), rows,
                        cols, j);
@@ -247,7 +272,12 @@ static void run_rows(void *ctx, int64_t rows, char *const *ptr, const int64_t *d
     }
     rooms converted;
     run_chunk(&dense, rows * cols, at, stride, &converted);
-    for (int64_t j = 0; at[0] == room.of[0] && j < cols; j++) {
+    if (at[0] != room.of[0]) return;
+    if (cols >= TILE && s->step[0] == mp_dtypes[p->dtype[0]].bytes) {
+        take_rows(s, ptr[0], down[0], room.of[0], rows);
+        return;
+    }
+    for (int64_t j = 0; j < cols; j++) {
         take_column(mp_dtypes[p->row_dtype[0]].bytes, columns.of[0], room.of[0], rows, cols, j);
         char *to = ptr[0] + j * s->step[0];
         if (p->row_dtype[0] == MP_BOOL)
@@ -261,13 +291,55 @@ static void run_short(void *ctx, int64_t begin, int64_t end) {
     mp_iter_run(&s->outer, begin, end, s->p->chunk / s->cols, run_rows, s);
 }
 
-static void start_short(const plan *p, int64_t grain) {
+static short_rows rows_of(const plan *p) {
     short_rows s = {.p = p, .outer = *p->iter};
     int inner = --s.outer.ndim;
     s.cols = s.outer.shape[inner];
     s.outer.size /= s.cols;
     for (int k = 0; k <= p->n_in; k++) s.step[k] = p->iter->strides[k][inner];
+    return s;
+}
+
+static void start_short(const plan *p, int64_t grain) {
+    short_rows s = rows_of(p);
     mp_parallel_for(s.outer.size, grain / s.cols, run_short, &s);
+}
+
+/* ---- tiles ---- */
+
+/* Whether neighbours of a row lie far apart in an input, and those of its columns side by side:
+ * rows are done as tiles of TILE columns then, or each element would cost a line of memory. */
+static bool wants_tiles(const plan *p) {
+    const mp_iter *it = p->iter;
+    int inner = it->ndim - 1;
+    if (it->ndim < 2 || it->shape[inner] < TILE || it->shape[inner - 1] < TILE) return false;
+    for (int k = 1; k <= p->n_in; k++) {
+        int64_t along = it->strides[k][inner], down = it->strides[k][inner - 1];
+        if ((along >= FAR || -along >= FAR) && down == mp_dtypes[p->dtype[k]].bytes) return true;
+    }
+    return false;
+}
+
+/* Tasks: rows of a block of columns, block after block. */
+static void run_tiles(void *ctx, int64_t begin, int64_t end) {
+    const short_rows *all = ctx;
+    while (begin < end) {
+        int64_t block = begin / all->outer.size, first = begin % all->outer.size;
+        int64_t last =
+            all->outer.size - first < end - begin ? all->outer.size : first + end - begin;
+        short_rows s = *all;
+        int64_t skipped = block * TILE;
+        s.cols = all->cols - skipped < TILE ? all->cols - skipped : TILE;
+        for (int k = 0; k <= s.p->n_in; k++) s.outer.data[k] += skipped * s.step[k];
+        mp_iter_run(&s.outer, first, last, s.p->chunk / TILE, run_rows, &s);
+        begin += last - first;
+    }
+}
+
+static void start_tiled(const plan *p, int64_t grain) {
+    short_rows s = rows_of(p);
+    int64_t blocks = (s.cols + TILE - 1) / TILE;
+    mp_parallel_for(blocks * s.outer.size, grain / TILE, run_tiles, &s);
 }
 
 /* ---- calls ---- */
@@ -338,6 +410,7 @@ mp_status MP_TIERED(mp_pointwise_run_op)(mp_call *call, const mp_pointwise *op, 
     mp_iter_init(&it, n_in + 1, operands, y->ndim, y->shape);
     p.iter = &it;
     if (it.ndim > 1 && it.size > 0 && it.shape[it.ndim - 1] < SHORT) start_short(&p, grain);
+    else if (wants_tiles(&p)) start_tiled(&p, grain);
     else mp_parallel_for(it.size, grain, run_strided, &p);
     return MP_OK;
 }

@@ -132,7 +132,8 @@ static const void *load(mp_dtype to, mp_dtype from, const void *src, int64_t str
     if (from == to && stride == mp_dtypes[to].bytes) return src;
     if (to == MP_FLOAT32) MP_LOAD(from)(room, src, stride, n);
     else if (to == MP_FLOAT64) MP_LOAD_F64(from)(room, src, stride, n);
-    else MP_LOAD_I64(from)(room, src, stride, n);
+    else if (mp_dtypes[to].bytes == 8) MP_LOAD_I64(from)(room, src, stride, n);
+    else mp_convert(to, room, mp_dtypes[to].bytes, from, src, stride, n);
     return room;
 }
 
@@ -144,6 +145,10 @@ static void reduce_row(const plan *p, const char *row, int64_t begin, int64_t en
     char room[MP_REDUCE_PIECE * 8] __attribute__((aligned(64)));
     const mp_reducer *r = p->reducer;
     int64_t step = p->gone[p->n_gone - 1].x;
+    if (r->any_length && r->dtype == p->dtype && step == mp_dtypes[p->dtype].bytes) {
+        if (begin < end) r->row(a, end - begin, row + begin * step, center);
+        return;
+    }
     for (int64_t i = begin; i < end; i += MP_REDUCE_PIECE) {
         int64_t n = end - i < MP_REDUCE_PIECE ? end - i : MP_REDUCE_PIECE;
         r->row(a, n, load(r->dtype, p->dtype, row + i * step, step, n, room), center);
@@ -345,8 +350,18 @@ static double reduced_count(const mp_call *call) {
 
 MP_KERNEL(sum) { return reduce(call, MP_TIERED(mp_reduce_sum), own_type(call), 1); }
 MP_KERNEL(prod) { return reduce(call, MP_TIERED(mp_reduce_prod), own_type(call), 1); }
-MP_KERNEL(max) { return reduce(call, MP_TIERED(mp_reduce_max), own_type(call), 1); }
-MP_KERNEL(min) { return reduce(call, MP_TIERED(mp_reduce_min), own_type(call), 1); }
+mp_status MP_TIERED(mp_cpu_any)(mp_call *call);
+mp_status MP_TIERED(mp_cpu_all)(mp_call *call);
+MP_KERNEL(max) {
+    mp_dtype x = (mp_dtype)call->in[0]->dtype;
+    if (x == MP_BOOL) return MP_TIERED(mp_cpu_any)(call);
+    return reduce(call, MP_TIERED(mp_reduce_max), mp_rows_of(x), 1);
+}
+MP_KERNEL(min) {
+    mp_dtype x = (mp_dtype)call->in[0]->dtype;
+    if (x == MP_BOOL) return MP_TIERED(mp_cpu_all)(call);
+    return reduce(call, MP_TIERED(mp_reduce_min), mp_rows_of(x), 1);
+}
 /* of nothing it is 0 / 0 */
 MP_KERNEL(mean) {
     return reduce(call, MP_TIERED(mp_reduce_sum), float_type(call), reduced_count(call));

@@ -19,9 +19,10 @@ enum {
 };
 
 typedef struct mp_reducer {
-    mp_dtype dtype; /* of the rows: float32, float64, int64 or uint64 */
+    mp_dtype dtype; /* of the rows */
     mp_acc start;
-    /* *a with n elements of a row, n <= MP_REDUCE_PIECE. center: the mean, if the op takes one. */
+    /* *a with n elements of a row, n <= MP_REDUCE_PIECE unless `any_length`. center: the mean, if
+     * the op takes one. */
     void (*row)(mp_acc *a, int64_t n, const void *x, double center);
     /* a[j] with the elements of column j, in rows (at most MP_REDUCE_ROWS) that lie stride bytes
      * apart */
@@ -29,13 +30,44 @@ typedef struct mp_reducer {
                     const double *center);
     /* *a with a result of elements that come after its own */
     void (*join)(mp_acc *a, const mp_acc *b);
+    bool any_length;
 } mp_reducer;
 
-/* Per type of row: [0] float32, [1] float64, [2] int64, [3] uint64; deviation has the first two. */
+/* The types of rows, in the order of the tables below: sums and products have the first four,
+ * deviation and exp the first two. */
+enum {
+    MP_ROWS_F32,
+    MP_ROWS_F64,
+    MP_ROWS_I64,
+    MP_ROWS_U64,
+    MP_ROWS_I8,
+    MP_ROWS_U8,
+    MP_ROWS_I16,
+    MP_ROWS_U16,
+    MP_ROWS_I32,
+    MP_ROWS_U32,
+    MP_ROWS_COUNT,
+};
+
+/* The rows that elements are compared in. */
+static inline int mp_rows_of(mp_dtype dtype) {
+    switch (dtype) {
+    case MP_INT8: return MP_ROWS_I8;
+    case MP_UINT8: return MP_ROWS_U8;
+    case MP_INT16: return MP_ROWS_I16;
+    case MP_UINT16: return MP_ROWS_U16;
+    case MP_INT32: return MP_ROWS_I32;
+    case MP_UINT32: return MP_ROWS_U32;
+    case MP_UINT64: return MP_ROWS_U64;
+    case MP_FLOAT64: return MP_ROWS_F64;
+    default: return mp_is_float(dtype) ? MP_ROWS_F32 : MP_ROWS_I64;
+    }
+}
+
 extern const mp_reducer MP_TIERED(mp_reduce_sum)[4];
 extern const mp_reducer MP_TIERED(mp_reduce_prod)[4];
-extern const mp_reducer MP_TIERED(mp_reduce_max)[4];
-extern const mp_reducer MP_TIERED(mp_reduce_min)[4];
+extern const mp_reducer MP_TIERED(mp_reduce_max)[MP_ROWS_COUNT];
+extern const mp_reducer MP_TIERED(mp_reduce_min)[MP_ROWS_COUNT];
 extern const mp_reducer MP_TIERED(mp_reduce_deviation)[2]; /* the sum of (x - center)^2 */
 extern const mp_reducer MP_TIERED(mp_reduce_exp)[2];       /* the sum of exp(x - center) */
 

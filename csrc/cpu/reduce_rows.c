@@ -61,7 +61,8 @@ ROW(min_row_f64, double, double, f, INFINITY, MIN_F, SELF)
 ROW(min_row_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF)
 ROW(min_row_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF)
 
-/* ---- columns: four rows at a time if `four`, which is worth it for sums ---- */
+/* ---- columns: four rows at a time if `four`, but for extrema of floats, which would not be
+ * vectorised ---- */
 
 #define COLUMNS(name, real, wide, field, first, join, term, four)                                  \
     static void name(mp_acc *a, int64_t cols, int64_t rows, const void *px, int64_t stride,        \
@@ -99,12 +100,25 @@ COLUMNS(exp_columns_f32, float, double, f, 0, SUM, EXP_F32, 0)
 COLUMNS(exp_columns_f64, double, double, f, 0, SUM, EXP_F64, 0)
 COLUMNS(max_columns_f32, float, double, f, -INFINITY, MAX_F, SELF, 0)
 COLUMNS(max_columns_f64, double, double, f, -INFINITY, MAX_F, SELF, 0)
-COLUMNS(max_columns_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF, 0)
-COLUMNS(max_columns_u64, uint64_t, uint64_t, u, 0, MAX_I, SELF, 0)
+COLUMNS(max_columns_i64, int64_t, int64_t, i, INT64_MIN, MAX_I, SELF, 1)
+COLUMNS(max_columns_u64, uint64_t, uint64_t, u, 0, MAX_I, SELF, 1)
 COLUMNS(min_columns_f32, float, double, f, INFINITY, MIN_F, SELF, 0)
 COLUMNS(min_columns_f64, double, double, f, INFINITY, MIN_F, SELF, 0)
-COLUMNS(min_columns_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF, 0)
-COLUMNS(min_columns_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF, 0)
+COLUMNS(min_columns_i64, int64_t, int64_t, i, INT64_MAX, MIN_I, SELF, 1)
+COLUMNS(min_columns_u64, uint64_t, uint64_t, u, UINT64_MAX, MIN_I, SELF, 1)
+
+/* Integers of less than 64 bits are compared as they are stored. */
+#define NARROW(name, real, wide, field, least, most)                                               \
+    ROW(max_row_##name, real, wide, field, least, MAX_I, SELF)                                     \
+    ROW(min_row_##name, real, wide, field, most, MIN_I, SELF)                                      \
+    COLUMNS(max_columns_##name, real, wide, field, least, MAX_I, SELF, 1)                          \
+    COLUMNS(min_columns_##name, real, wide, field, most, MIN_I, SELF, 1)
+NARROW(i8, int8_t, int64_t, i, INT8_MIN, INT8_MAX)
+NARROW(u8, uint8_t, uint64_t, u, 0, UINT8_MAX)
+NARROW(i16, int16_t, int64_t, i, INT16_MIN, INT16_MAX)
+NARROW(u16, uint16_t, uint64_t, u, 0, UINT16_MAX)
+NARROW(i32, int32_t, int64_t, i, INT32_MIN, INT32_MAX)
+NARROW(u32, uint32_t, uint64_t, u, 0, UINT32_MAX)
 
 /* ---- products: in double, whose range takes in what float32 overflows to on the way ---- */
 
@@ -183,36 +197,50 @@ JOIN(min_join_i, i, MIN_I)
 JOIN(min_join_u, u, MIN_I)
 
 const mp_reducer MP_TIERED(mp_reduce_sum)[4] = {
-    {MP_FLOAT32, {.f = 0}, sum_row_f32, sum_columns_f32, sum_join_f},
-    {MP_FLOAT64, {.f = 0}, sum_row_f64, sum_columns_f64, sum_join_f},
-    {MP_INT64, {.u = 0}, sum_row_u64, sum_columns_u64, sum_join_u},
-    {MP_UINT64, {.u = 0}, sum_row_u64, sum_columns_u64, sum_join_u},
+    {MP_FLOAT32, {.f = 0}, sum_row_f32, sum_columns_f32, sum_join_f, false},
+    {MP_FLOAT64, {.f = 0}, sum_row_f64, sum_columns_f64, sum_join_f, false},
+    {MP_INT64, {.u = 0}, sum_row_u64, sum_columns_u64, sum_join_u, false},
+    {MP_UINT64, {.u = 0}, sum_row_u64, sum_columns_u64, sum_join_u, false},
 };
 const mp_reducer MP_TIERED(mp_reduce_deviation)[2] = {
-    {MP_FLOAT32, {.f = 0}, deviation_row_f32, deviation_columns_f32, sum_join_f},
-    {MP_FLOAT64, {.f = 0}, deviation_row_f64, deviation_columns_f64, sum_join_f},
+    {MP_FLOAT32, {.f = 0}, deviation_row_f32, deviation_columns_f32, sum_join_f, false},
+    {MP_FLOAT64, {.f = 0}, deviation_row_f64, deviation_columns_f64, sum_join_f, false},
 };
 const mp_reducer MP_TIERED(mp_reduce_exp)[2] = {
-    {MP_FLOAT32, {.f = 0}, exp_row_f32, exp_columns_f32, sum_join_f},
-    {MP_FLOAT64, {.f = 0}, exp_row_f64, exp_columns_f64, sum_join_f},
+    {MP_FLOAT32, {.f = 0}, exp_row_f32, exp_columns_f32, sum_join_f, false},
+    {MP_FLOAT64, {.f = 0}, exp_row_f64, exp_columns_f64, sum_join_f, false},
 };
 const mp_reducer MP_TIERED(mp_reduce_prod)[4] = {
-    {MP_FLOAT32, {.f = 1}, prod_row_f32, prod_columns_f32, prod_join_f},
-    {MP_FLOAT64, {.f = 1}, prod_row_f64, prod_columns_f64, prod_join_f},
-    {MP_INT64, {.u = 1}, prod_row_u64, prod_columns_u64, prod_join_u},
-    {MP_UINT64, {.u = 1}, prod_row_u64, prod_columns_u64, prod_join_u},
+    {MP_FLOAT32, {.f = 1}, prod_row_f32, prod_columns_f32, prod_join_f, false},
+    {MP_FLOAT64, {.f = 1}, prod_row_f64, prod_columns_f64, prod_join_f, false},
+    {MP_INT64, {.u = 1}, prod_row_u64, prod_columns_u64, prod_join_u, false},
+    {MP_UINT64, {.u = 1}, prod_row_u64, prod_columns_u64, prod_join_u, false},
 };
-const mp_reducer MP_TIERED(mp_reduce_max)[4] = {
-    {MP_FLOAT32, {.f = -INFINITY}, max_row_f32, max_columns_f32, max_join_f},
-    {MP_FLOAT64, {.f = -INFINITY}, max_row_f64, max_columns_f64, max_join_f},
-    {MP_INT64, {.i = INT64_MIN}, max_row_i64, max_columns_i64, max_join_i},
-    {MP_UINT64, {.u = 0}, max_row_u64, max_columns_u64, max_join_u},
+#define EXTREMUM(op, type, name, field, first)                                                     \
+    { type, {.field = first}, op##_row_##name, op##_columns_##name, op##_join_##field, true }
+const mp_reducer MP_TIERED(mp_reduce_max)[MP_ROWS_COUNT] = {
+    [MP_ROWS_F32] = EXTREMUM(max, MP_FLOAT32, f32, f, -INFINITY),
+    [MP_ROWS_F64] = EXTREMUM(max, MP_FLOAT64, f64, f, -INFINITY),
+    [MP_ROWS_I64] = EXTREMUM(max, MP_INT64, i64, i, INT64_MIN),
+    [MP_ROWS_U64] = EXTREMUM(max, MP_UINT64, u64, u, 0),
+    [MP_ROWS_I8] = EXTREMUM(max, MP_INT8, i8, i, INT8_MIN),
+    [MP_ROWS_U8] = EXTREMUM(max, MP_UINT8, u8, u, 0),
+    [MP_ROWS_I16] = EXTREMUM(max, MP_INT16, i16, i, INT16_MIN),
+    [MP_ROWS_U16] = EXTREMUM(max, MP_UINT16, u16, u, 0),
+    [MP_ROWS_I32] = EXTREMUM(max, MP_INT32, i32, i, INT32_MIN),
+    [MP_ROWS_U32] = EXTREMUM(max, MP_UINT32, u32, u, 0),
 };
-const mp_reducer MP_TIERED(mp_reduce_min)[4] = {
-    {MP_FLOAT32, {.f = INFINITY}, min_row_f32, min_columns_f32, min_join_f},
-    {MP_FLOAT64, {.f = INFINITY}, min_row_f64, min_columns_f64, min_join_f},
-    {MP_INT64, {.i = INT64_MAX}, min_row_i64, min_columns_i64, min_join_i},
-    {MP_UINT64, {.u = UINT64_MAX}, min_row_u64, min_columns_u64, min_join_u},
+const mp_reducer MP_TIERED(mp_reduce_min)[MP_ROWS_COUNT] = {
+    [MP_ROWS_F32] = EXTREMUM(min, MP_FLOAT32, f32, f, INFINITY),
+    [MP_ROWS_F64] = EXTREMUM(min, MP_FLOAT64, f64, f, INFINITY),
+    [MP_ROWS_I64] = EXTREMUM(min, MP_INT64, i64, i, INT64_MAX),
+    [MP_ROWS_U64] = EXTREMUM(min, MP_UINT64, u64, u, UINT64_MAX),
+    [MP_ROWS_I8] = EXTREMUM(min, MP_INT8, i8, i, INT8_MAX),
+    [MP_ROWS_U8] = EXTREMUM(min, MP_UINT8, u8, u, UINT8_MAX),
+    [MP_ROWS_I16] = EXTREMUM(min, MP_INT16, i16, i, INT16_MAX),
+    [MP_ROWS_U16] = EXTREMUM(min, MP_UINT16, u16, u, UINT16_MAX),
+    [MP_ROWS_I32] = EXTREMUM(min, MP_INT32, i32, i, INT32_MAX),
+    [MP_ROWS_U32] = EXTREMUM(min, MP_UINT32, u32, u, UINT32_MAX),
 };
 
 /* ---- for other kernels ---- */

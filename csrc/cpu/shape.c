@@ -12,6 +12,8 @@ enum {
     STREAM_BYTES = 8 << 20, /* a dense result this large does not stay in the caches */
     PIECE_BYTES = 4096,     /* of a result on its way past them */
     TILE = 32,              /* edge of a transposed tile */
+    SHORT = 16,             /* a row of fewer elements is not worth a call */
+    SHORT_ROWS = 512,       /* such rows done at a time */
 };
 
 typedef struct transfer {
@@ -138,6 +140,34 @@ static void convert_strided(void *ctx, int64_t begin, int64_t end) {
     mp_iter_run(t->iter, begin, end, INT64_MAX, convert_stretch, ctx);
 }
 
+/* Rows of few elements go column by column, many rows at a time: a row is not worth a call. */
+typedef struct short_rows {
+    const transfer *t;
+    mp_iter outer;
+    int64_t cols, d, s; /* steps along a row */
+} short_rows;
+
+static void convert_columns(void *ctx, int64_t n, char *const *ptr, const int64_t *stride) {
+    const short_rows *r = ctx;
+    for (int64_t j = 0; j < r->cols; j++)
+        mp_convert(r->t->to, ptr[0] + j * r->d, stride[0], r->t->from, ptr[1] + j * r->s, stride[1],
+                   n);
+}
+
+static void convert_short(void *ctx, int64_t begin, int64_t end) {
+    short_rows *r = ctx;
+    mp_iter_run(&r->outer, begin, end, SHORT_ROWS, convert_columns, r);
+}
+
+static void transfer_short(const transfer *t) {
+    short_rows r = {.t = t, .outer = *t->iter};
+    int inner = --r.outer.ndim;
+    r.cols = r.outer.shape[inner];
+    r.outer.size /= r.cols;
+    r.d = r.outer.strides[0][inner], r.s = r.outer.strides[1][inner];
+    mp_parallel_for(r.outer.size, GRAIN / r.cols, convert_short, &r);
+}
+
 void MP_TIERED(mp_transfer_elements)(mp_array *dst, mp_array *src) {
     transfer t = {(mp_dtype)dst->dtype, (mp_dtype)src->dtype, mp_data(dst), mp_data(src), NULL};
     if (dst->size == 0) return;
@@ -150,6 +180,9 @@ void MP_TIERED(mp_transfer_elements)(mp_array *dst, mp_array *src) {
     mp_iter_init(&it, 2, operands, dst->ndim, dst->shape);
     t.iter = &it;
     if (is_transpose(&t)) transfer_tiles(&t);
+    else if (it.ndim > 1 && it.shape[it.ndim - 1] < SHORT &&
+             it.shape[it.ndim - 2] > it.shape[it.ndim - 1])
+        transfer_short(&t);
     else if (it.size <= GRAIN) convert_strided(&t, 0, it.size);
     else mp_parallel_for(it.size, GRAIN, convert_strided, &t);
 }

@@ -8,6 +8,7 @@
 enum {
     LANES = 64,
     ROUNDS = 255,      /* after which lanes of bytes are full */
+    GLANCE = 1 << 8,   /* elements of a row looked at first */
     LOOK = 1 << 12,    /* elements looked at before others are asked whether to go on */
     SEGMENT = 1 << 16, /* elements of a task */
 };
@@ -97,8 +98,12 @@ static void into_one(search *s, int64_t n, const char *x, int64_t stride, char *
         return;
     }
     if (*found || s->known) return;
-    int64_t hits = s->row(n, x, stride, s->mask);
-    if (s->zeros ? hits == n : hits == 0) return;
+    int64_t first = n < GLANCE ? n : GLANCE, rest = n - first;
+    int64_t hits = s->row(first, x, stride, s->mask);
+    if (s->zeros ? hits == first : hits == 0) {
+        hits = s->row(rest, x + first * stride, stride, s->mask);
+        if (s->zeros ? hits == rest : hits == 0) return;
+    }
     *found = 1;
     if (s->results == 1) s->known = true;
 }
