@@ -69,6 +69,19 @@ def test_elements_are_values():
     assert not _core.is_value(x[2, ...])
 
 
+def test_a_list_times_an_integer_value_is_repeated():
+    n = mp.array([3, 2])
+    assert [0] * n[0] == [0, 0, 0]
+    assert n[1] * (1, 2) == (1, 2, 1, 2)
+    items = [1]
+    same = items
+    items *= n[0]
+    assert same == [1, 1, 1]
+    assert "ab" * n[1] == "abab"
+    assert (mp.array(2) * [1, 2]).tolist() == [2, 4]
+    assert (n * [1, 2]).tolist() == [3, 4]
+
+
 def test_who_is_a_value():
     x = mp.arange(4.0)
     loss = (x.requires_grad_() * 2).sum()
