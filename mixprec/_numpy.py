@@ -25,7 +25,7 @@ from ._core import ndarray
 from ._dtypes import FLOATING, dtypes, float32, float64
 from .creation import array
 
-__all__ = ["COLD", "cold", "fallback", "plain"]
+__all__ = ["COLD", "cold", "fallback", "is_text", "plain"]
 
 COLD = {
     # counts
@@ -102,6 +102,7 @@ SAME = frozenset(
     )
 )  # fmt: skip
 
+_UFUNC_METHODS = ("reduce", "accumulate", "reduceat", "outer")
 _DTYPES = frozenset(dtypes.values())
 _PLAIN = frozenset((bool, int, float, str, type(None)))  # most of what stands beside arrays
 
@@ -160,6 +161,15 @@ def fallback(
 def plain(op: str, value: Any) -> Any:
     """`value` with the arrays of ours in it as read-only views of NumPy's."""
     return _views(op, value, [])
+
+
+def is_text(value: Any) -> bool:
+    """Whether `value` is text, or a sequence or an array of NumPy's of it."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "US"
+    return isinstance(value, (str, bytes))
 
 
 def view(op: str, x: ndarray) -> np.ndarray[Any, Any]:
@@ -259,12 +269,22 @@ def cold(path: str, summary: str, module: str = "mixprec") -> Callable[..., Any]
         asked = place is not None and place < len(args) and args[place] is not None
         return fallback(func, args, kwargs, op=function.__name__, keep=asked)
 
+    for method in _UFUNC_METHODS if isinstance(func, np.ufunc) else ():
+        setattr(function, method, _method(func, method))
     functools.update_wrapper(function, func, assigned=("__name__",))
     del function.__wrapped__  # type: ignore[attr-defined]
     function.__qualname__, function.__module__ = function.__name__, module
     function.__doc__ = _doc(path, summary, names)
     if signature:
         function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _method(func: Any, method: str) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return fallback(getattr(func, method), args, kwargs, op=f"{func.__name__}.{method}")
+
+    function.__name__ = method
     return function
 
 

@@ -230,7 +230,7 @@ def tile(x: ArrayLike, reps: int | Sequence[int]) -> ndarray:
     [[1, 2, 1, 2], [1, 2, 1, 2]]
     """
     x = asarray(x)
-    given = reps if hasattr(reps, "__iter__") else (reps,)
+    given: Any = (reps,) if np.ndim(reps) == 0 else reps
     times = [operator.index(n) for n in given]
     if any(n < 0 for n in times):
         raise ValueError(f"tile: reps {tuple(times)} has a negative number")
