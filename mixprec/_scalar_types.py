@@ -60,6 +60,9 @@ __all__ = [
 ]
 
 
+_NUMBERS = frozenset((bool, int, float, str))
+
+
 class ScalarType(type):
     """The class of `mp.float32` and its kin.
 
@@ -81,6 +84,8 @@ class ScalarType(type):
     dtype: np.dtype[Any]
 
     def __call__(cls, value: Any = 0, /) -> Any:
+        if type(value) in _NUMBERS:  # the most frequent
+            return cls.dtype.type(value)
         if isinstance(value, ndarray):
             return value.astype(cls.dtype)
         if isinstance(value, (np.ndarray, list, tuple, range)):

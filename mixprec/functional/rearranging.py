@@ -190,6 +190,8 @@ def repeat(x: ArrayLike, repeats: int | ArrayLike, axis: int | None = None) -> n
 
 def _counts(repeats: Any) -> Any:
     """The counts of `repeat`: an int, or several in a NumPy array."""
+    if type(repeats) is int and repeats >= 0:
+        return repeats
     if isinstance(repeats, ndarray):
         repeats = repeats.numpy()
     counts = np.asarray(repeats)
