@@ -96,9 +96,10 @@ COLD = {
 # What of NumPy needs no change: it takes and gives no arrays, or holds for NumPy alone.
 SAME = frozenset(
     (
-        "base_repr", "binary_repr", "exceptions", "get_printoptions", "getbufsize", "geterr",
-        "geterrcall", "index_exp", "iterable", "ndindex", "polynomial", "printoptions", "s_",
-        "set_printoptions", "setbufsize", "seterr", "seterrcall", "typing",
+        "False_", "True_", "base_repr", "binary_repr", "bytes_", "char", "exceptions",
+        "get_printoptions", "getbufsize", "geterr", "geterrcall", "index_exp", "iterable",
+        "ndindex", "object_", "polynomial", "printoptions", "s_", "set_printoptions", "setbufsize",
+        "seterr", "seterrcall", "str_", "strings", "typename", "typing",
     )
 )  # fmt: skip
 

@@ -1,10 +1,13 @@
 """The array type: creation, dtypes, promotion, sharing with NumPy, DLPack, copies, printing."""
 
 import array
+import bisect
 import collections
 import copy
 import gc
+import operator
 import pickle
+import random
 
 import ml_dtypes
 import numpy as np
@@ -471,6 +474,17 @@ def test_sequences_and_buffers_are_arrays():
     for bad in ("text", b"bytes", {1: 2}, {1, 2}, None, iter([1])):
         with pytest.raises(TypeError):
             mp.mean(bad)
+
+
+def test_as_a_sequence_for_others():
+    x = mp.array([1.0, 3.0, 5.0])
+    assert [v.item() for v in reversed(x)] == [5, 3, 1]
+    assert [row.tolist() for row in reversed(mp.eye(2))] == [[0, 1], [1, 0]]
+    assert bisect.bisect(x, 3.5) == 2
+    assert operator.length_hint(x) == 3
+    assert random.Random(0).choice(x).item() in (1, 3, 5)
+    with pytest.raises(TypeError):
+        reversed(mp.array(1.0))
 
 
 def test_shape_can_be_set():

@@ -430,3 +430,14 @@ def test_functions_of_text():
     assert mp.where(mp.array([1.0, -1.0]) > 0, "up", "down").tolist() == ["up", "down"]
     with pytest.raises(TypeError):
         mp.where(True, object(), 1)
+
+
+def test_texts_are_chosen_and_permuted():
+    rng = mp.random.default_rng(0)
+    names = ["a", "b", "c"]
+    assert rng.choice(names) in names
+    assert rng.choice(names, p=[0, 1, 0]) == "b"
+    assert sorted(rng.choice(mp.array(names), 3, replace=False)) == names
+    assert rng.choice(names, (2, 4)).shape == (2, 4)
+    assert sorted(rng.permutation(names)) == names
+    assert mp.random.choice(names) in names
