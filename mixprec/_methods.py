@@ -6,6 +6,7 @@ of the tables below. Importing this file binds them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from ._device import move, target
 from ._dtypes import bfloat16, float16, float32, float64, int32, int64
 from ._short import short
 from ._typing import ArrayLike
+from .autograd import no_grad
 from .functional.shape import listed, view
 
 # Functions whose first argument is the array.
@@ -193,6 +195,27 @@ def fill(self: ndarray, value: ArrayLike) -> None:
     self.fill_(value)
 
 
+def resize(self: ndarray, *new_shape: Any, refcheck: bool = True) -> None:
+    """Gives the array another shape and size, in place; new elements are 0.
+
+    `mp.resize` gives a copy, and repeats the elements instead.
+    """
+    shape = tuple(listed(new_shape))
+    size = math.prod(shape)
+    if any(extent < 0 for extent in shape):
+        raise ValueError(f"resize: shape {shape} has a negative extent")
+    if size == self.size:
+        self.shape = shape
+        return
+    if not self.flags.owndata:
+        raise ValueError("resize: the array is a view, or its memory is another library's")
+    kept = min(size, self.size)
+    with no_grad():
+        longer = _core.full((size,), self.dtype, self.device, 0)
+        longer[:kept] = _core.reshape(self.detach(), (self.size,))[:kept]
+        self.data = _core.reshape(longer, shape)
+
+
 def tobytes(self: ndarray, order: str = "C") -> bytes:
     """The bytes of the elements, by rows ("C") or by columns ("F")."""
     return self.detach().cpu().numpy().tobytes(order)  # type: ignore[arg-type]
@@ -232,7 +255,7 @@ _METHODS = {
     **{f.__name__: f for f in (sort, partition)},
     **{f.__name__: f for f in (cpu, cuda, half, double, long, lerp_, numel, dim, element_size)},
     **{f.__name__: f for f in _layout.METHODS},
-    **{f.__name__: f for f in (compress, conj, fill, tobytes, tofile)},
+    **{f.__name__: f for f in (compress, conj, fill, resize, tobytes, tofile)},
     "bfloat16": _bfloat16,
     "conjugate": conj,
     "clone": F.copy,

@@ -25,7 +25,7 @@ from ._dtypes import FLOATING, dtypes, float32, float64
 from ._short import short, straight
 from .creation import array
 
-__all__ = ["COLD", "cold", "fallback", "plain"]
+__all__ = ["COLD", "cold", "fallback", "is_text", "plain"]
 
 COLD = {
     # counts
@@ -96,12 +96,14 @@ COLD = {
 # What of NumPy needs no change: it takes and gives no arrays, or holds for NumPy alone.
 SAME = frozenset(
     (
-        "base_repr", "binary_repr", "exceptions", "get_printoptions", "getbufsize", "geterr",
-        "geterrcall", "index_exp", "iterable", "ndindex", "polynomial", "printoptions", "s_",
-        "set_printoptions", "setbufsize", "seterr", "seterrcall", "typing",
+        "False_", "True_", "base_repr", "binary_repr", "bytes_", "char", "exceptions",
+        "get_printoptions", "getbufsize", "geterr", "geterrcall", "index_exp", "iterable",
+        "ndindex", "object_", "polynomial", "printoptions", "s_", "set_printoptions", "setbufsize",
+        "seterr", "seterrcall", "str_", "strings", "typename", "typing",
     )
 )  # fmt: skip
 
+_UFUNC_METHODS = ("reduce", "accumulate", "reduceat", "outer")
 _DTYPES = frozenset(dtypes.values())
 _PLAIN = frozenset((bool, int, float, str, type(None)))  # most of what stands beside arrays
 
@@ -160,6 +162,15 @@ def fallback(
 def plain(op: str, value: Any) -> Any:
     """`value` with the arrays of ours in it as read-only views of NumPy's."""
     return _views(op, value, [])
+
+
+def is_text(value: Any) -> bool:
+    """Whether `value` is text, or a sequence or an array of NumPy's of it."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "US"
+    return isinstance(value, (str, bytes))
 
 
 def view(op: str, x: ndarray) -> np.ndarray[Any, Any]:
@@ -263,6 +274,8 @@ def cold(path: str, summary: str, module: str = "mixprec") -> Callable[..., Any]
         asked = place is not None and place < len(args) and args[place] is not None
         return fallback(func, args, kwargs, op=behind.__name__, keep=asked)
 
+    for method in _UFUNC_METHODS if isinstance(func, np.ufunc) else ():
+        setattr(behind, method, _method(func, method))
     behind.__name__ = behind.__qualname__ = func.__name__
     behind.__module__ = module
     behind.__doc__ = _doc(path, summary, names)
@@ -274,6 +287,14 @@ def cold(path: str, summary: str, module: str = "mixprec") -> Callable[..., Any]
 
 # Functions whose plain calls do not need NumPy, and their short ways.
 _WAYS = {"bincount": "bincount", "identity": "eye"}
+
+
+def _method(func: Any, method: str) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return fallback(getattr(func, method), args, kwargs, op=f"{func.__name__}.{method}")
+
+    function.__name__ = method
+    return function
 
 
 def _signature(func: Callable[..., Any]) -> Any:

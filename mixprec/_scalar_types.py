@@ -11,16 +11,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from numpy import (
-    dtype,
-    floating,
-    generic,
-    inexact,
-    integer,
-    number,
-    signedinteger,
-    unsignedinteger,
-)
+from numpy import dtype
 
 from . import _core
 from ._core import ndarray
@@ -67,6 +58,9 @@ __all__ = [
     "unsignedinteger",
     "ushort",
 ]
+
+
+_NUMBERS = frozenset((bool, int, float, str))
 
 
 class ScalarType(type):
@@ -122,6 +116,54 @@ class ScalarType(type):
 
     def __str__(cls) -> str:
         return cls.dtype.name
+
+
+class Kind(type):
+    """The class of `mp.floating` and its kin, which are NumPy's and stand for our values too.
+
+    Examples
+    --------
+    >>> isinstance(mp.ones(2)[0], mp.floating), isinstance(np.float32(1), mp.integer)
+    (True, False)
+    >>> issubclass(mp.float32, mp.floating), mp.floating == np.floating
+    (True, True)
+    """
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        kind = cls.__mro__[1]
+        if isinstance(instance, ndarray):
+            return instance.ndim == 0 and _is_kind(instance.dtype, kind)
+        return isinstance(instance, kind)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        kind = cls.__mro__[1]
+        if isinstance(subclass, ScalarType):
+            return _is_kind(subclass.dtype, kind)
+        return issubclass(subclass, kind)
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or cls.__mro__[1] is other
+
+    def __hash__(cls) -> int:
+        return hash(cls.__mro__[1])
+
+
+def _is_kind(found: np.dtype[Any], kind: type) -> bool:
+    narrow = found.kind not in "biuf"  # bfloat16 and float8, which NumPy has no kind for
+    return issubclass(np.floating if narrow else found.type, kind)
+
+
+def _kind(name: str, kind: Any) -> Any:
+    return Kind(name, (kind,), {"__module__": "mixprec", "__doc__": kind.__doc__})
+
+
+generic: Any = _kind("generic", np.generic)
+number: Any = _kind("number", np.number)
+inexact: Any = _kind("inexact", np.inexact)
+floating: Any = _kind("floating", np.floating)
+integer: Any = _kind("integer", np.integer)
+signedinteger: Any = _kind("signedinteger", np.signedinteger)
+unsignedinteger: Any = _kind("unsignedinteger", np.unsignedinteger)
 
 
 def _scalar_type(name: str, of: Any) -> ScalarType:

@@ -16,6 +16,7 @@ from ._core import ndarray
 from ._device import move
 from ._dtypes import check_dtype, float64, int64, is_floating, to_dtype
 from ._promotion import result_type
+from ._scalar_types import ScalarType
 from ._short import short
 from ._typing import ArrayLike, DTypeLike, Shape
 
@@ -83,7 +84,8 @@ def array(
     Raises
     ------
     TypeError
-        For dtypes that are not supported: object, complex, text, foreign byte order.
+        For dtypes that are not supported: complex, structured, foreign byte order. An array of
+        text, and one of objects that is asked for by its dtype, is NumPy's.
     ValueError
         For ragged sequences, and where `copy` is False and a copy would be needed.
 
@@ -98,12 +100,36 @@ def array(
     """
     if isinstance(obj, ndarray):
         obj = obj.detach()
-    result = _convert("array", obj, dtype, copy, device)
+    try:
+        result = _convert("array", obj, dtype, copy, device)
+    except TypeError:
+        text: ndarray | None = _text(obj, dtype)
+        if text is None:
+            raise
+        return text
     if order != "K":
         check_order("array", order)
     if result.ndim < ndmin:
         result = _core.reshape(result, (1,) * (ndmin - result.ndim) + result.shape)
     return result.requires_grad_() if requires_grad else result
+
+
+def _text(obj: Any, dtype: Any) -> Any:
+    """NumPy's array where `obj` is text, or an array of text or of objects is asked for; else None.
+
+    Numbers among texts are taken for a mistake.
+    """
+    if isinstance(dtype, ScalarType):
+        return None
+    try:
+        found = np.array(obj, dtype)
+        if dtype is not None:
+            return found if found.dtype.kind in "USO" else None
+        texts = isinstance(obj, np.ndarray) or np.array(obj, object).ravel().tolist()
+    except (TypeError, ValueError):
+        return None
+    alike = texts is True or all(isinstance(item, (str, bytes)) for item in texts)
+    return found if found.dtype.kind in "US" and alike else None
 
 
 @short("asarray")

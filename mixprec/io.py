@@ -12,8 +12,9 @@ import contextlib
 import json
 import math
 import os
+import types
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def save(
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | IO[bytes],
     *,
     model: Any = None,
     optimizer: Any = None,
@@ -110,7 +111,8 @@ def load(
     ----------
     path : str or path
         A safetensors file, from `save` or elsewhere. A path that ends in ``.npy`` is one of NumPy's
-        and gives its array; one that ends in ``.npz`` gives a dict of arrays.
+        and gives its array; one that ends in ``.npz`` gives a dict of arrays. An open file is
+        one of NumPy's too.
     model, optimizer, scaler : optional
         The objects to fill. Tensors of those left out come back in the result.
     rng : bool
@@ -129,7 +131,7 @@ def load(
     >>> mp.load("run.safetensors", model=model, optimizer=opt, scaler=scaler)["step"]
     100
     """
-    if os.fsdecode(path).endswith(_NUMPY):
+    if hasattr(path, "read") or os.fsdecode(path).endswith(_NUMPY):
         return _load_npy(path)
     tensors, metadata = _safetensors.read(os.fsdecode(path))
     _check_metadata(metadata)
@@ -165,9 +167,38 @@ def _save_npy(path: Any, arr: Any) -> None:
 def _load_npy(path: Any) -> Any:
     found = np.load(path)
     if isinstance(found, np.ndarray):
-        return _core.from_numpy(found)
+        return _loaded(found)
     with found:
-        return {name: _core.from_numpy(found[name]) for name in found.files}
+        return NpzFile({name: _loaded(found[name]) for name in found.files})
+
+
+def _loaded(array: np.ndarray[Any, Any]) -> Any:
+    """An array of ours, or NumPy's where it is of text."""
+    return array if array.dtype.kind in "US" else _core.from_numpy(array)
+
+
+class NpzFile(dict[str, Any]):
+    """The arrays of an ``.npz`` file by name, all of them in memory, with the names that NumPy's
+    object for such files has."""
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the arrays."""
+        return list(self)
+
+    @property
+    def f(self) -> Any:
+        """The arrays as attributes."""
+        return types.SimpleNamespace(**self)
+
+    def close(self) -> None:
+        """Nothing: the file is not open any more."""
+
+    def __enter__(self) -> NpzFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
 
 
 # ---- the parts of a run: each _load_ function checks, and returns what then writes ----

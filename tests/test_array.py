@@ -1,8 +1,13 @@
 """The array type: creation, dtypes, promotion, sharing with NumPy, DLPack, copies, printing."""
 
+import array
+import bisect
+import collections
 import copy
 import gc
+import operator
 import pickle
+import random
 
 import ml_dtypes
 import numpy as np
@@ -471,6 +476,92 @@ def test_most_dimensions():
     w.requires_grad_()
     mp.sum(mp.swapaxes(w * w, 1, 30)[..., one]).backward()
     np.testing.assert_array_equal(w.grad.numpy(), 4 * a)
+
+
+def test_sequences_and_buffers_are_arrays():
+    rows = collections.deque([mp.ones(2), mp.zeros(2)])
+    for given, want in (
+        (rows, [[1, 1], [0, 0]]),
+        (range(3), [0, 1, 2]),
+        (collections.UserList([1.5, 2.5]), [1.5, 2.5]),
+        (array.array("d", [1, 2]), [1, 2]),
+        (memoryview(b"\x01\x02"), [1, 2]),
+        ([range(2), range(2)], [[0, 1], [0, 1]]),
+    ):
+        assert mp.mean(given, axis=0).tolist() == np.mean(want, axis=0).tolist()
+        assert mp.add(given, 1).tolist() == np.add(want, 1).tolist()
+    assert mp.mean(collections.UserList([1.5, 2.5])).dtype == mp.float32
+    x = mp.zeros(3)
+    x[:] = range(3)
+    assert (x + range(3)).tolist() == [0, 2, 4]
+    x[1:] = collections.deque([7, 8])
+    assert x.tolist() == [0, 7, 8]
+    x[:2] = array.array("f", [3, 4])
+    assert x.tolist() == [3, 4, 8]
+    w = mp.ones(2, requires_grad=True)
+    mp.sum(collections.deque([w, w])).backward()
+    assert w.grad.tolist() == [2, 2]
+    for bad in ("text", b"bytes", {1: 2}, {1, 2}, None, iter([1])):
+        with pytest.raises(TypeError):
+            mp.mean(bad)
+
+
+def test_as_a_sequence_for_others():
+    x = mp.array([1.0, 3.0, 5.0])
+    assert [v.item() for v in reversed(x)] == [5, 3, 1]
+    assert [row.tolist() for row in reversed(mp.eye(2))] == [[0, 1], [1, 0]]
+    assert bisect.bisect(x, 3.5) == 2
+    assert operator.length_hint(x) == 3
+    assert random.Random(0).choice(x).item() in (1, 3, 5)
+    with pytest.raises(TypeError):
+        reversed(mp.array(1.0))
+
+
+def test_shape_can_be_set():
+    x = mp.arange(6)
+    y, z = x, x[::2]
+    x.shape = (2, -1)
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert y is x
+    x[0, 0] = 7
+    assert z.tolist() == [7, 2, 4]
+    x.shape = 6
+    z.shape = (3, 1)
+    z[1] = 9
+    assert x.tolist() == [7, 1, 9, 3, 4, 5]
+    x.shape = (3, 2)
+    with pytest.raises(AttributeError, match=r"shape: an array of shape \(2, 3\) with gaps"):
+        x.T.shape = (6,)
+    with pytest.raises(ValueError, match="reshape: "):
+        x.shape = (4, 2)
+    with pytest.raises(AttributeError, match="shape: it cannot be deleted"):
+        del x.shape
+    w = mp.ones(4, requires_grad=True)
+    for recorded in (w, w * 2):
+        with pytest.raises(RuntimeError, match="shape: the array takes part in a graph"):
+            recorded.shape = (2, 2)
+    assert x.shape == (3, 2)
+    assert x.size == 6
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 2), (4, 3), (0,), ()])
+def test_resize_in_place(shape):
+    x, a = mp.arange(6).reshape(2, 3).copy(), np.arange(6).reshape(2, 3).copy()
+    x.resize(shape)
+    a.resize(shape)
+    assert x.shape == a.shape
+    assert x.tolist() == a.tolist()
+    assert x.dtype == mp.int64
+
+
+def test_resize_of_what_is_not_its_own():
+    x = mp.ones(6)
+    x.resize(2, 3, refcheck=False)
+    assert x.shape == (2, 3)
+    with pytest.raises(ValueError, match="resize: the array is a view"):
+        x[0].resize(9)
+    with pytest.raises(ValueError, match=r"resize: .*negative"):
+        x.resize(-1, 3)
 
 
 def test_ml_dtypes_scalars():

@@ -367,3 +367,76 @@ def test_npy(tmp_path):
 
 def test_default_device_of_new_arrays():
     assert mp.logspace(0, 1, 3).device == "cpu"
+
+
+def test_npz_files_are_read_as_numpy_reads_them(tmp_path):
+    path = tmp_path / "a.npz"
+    mp.savez(path, mp.arange(3), x=mp.ones(2))
+    np.savez(tmp_path / "b.npz", names=np.array(["a", "b"]))
+    found = mp.load(path)
+    assert sorted(found.files) == ["arr_0", "x"]
+    assert found["arr_0"].tolist() == found.f.arr_0.tolist() == [0, 1, 2]
+    with mp.load(tmp_path / "b.npz") as texts:
+        assert texts["names"].tolist() == ["a", "b"]
+    found.close()
+
+
+def test_open_files(tmp_path):
+    for file in (io.BytesIO(), (tmp_path / "a").open("w+b")):
+        with file:
+            mp.save(file, mp.arange(3.0))
+            file.seek(0)
+            got = mp.load(file)
+            assert isinstance(got, mp.ndarray)
+            assert got.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_methods_of_ufuncs_that_are_cold():
+    assert mp.gcd.reduce(mp.array([12, 18, 24])).item() == 6
+    assert mp.lcm.accumulate([2, 3, 4]).tolist() == [2, 6, 12]
+    assert mp.gcd.outer([4, 6], [2, 3]).tolist() == [[2, 1], [2, 3]]
+    assert not hasattr(mp.bincount, "reduce")
+
+
+# ---- texts ----
+
+
+def test_arrays_of_text_are_numpys():
+    names = mp.array(["b", "a", "c"])
+    assert type(names) is np.ndarray
+    assert names[mp.array([2, 0])].tolist() == ["c", "b"]
+    assert names[mp.array([1.0, -1.0, 2.0]) > 0].tolist() == ["b", "c"]
+    assert mp.where(names == "a")[0].tolist() == [1]
+    assert mp.array(["1.5", "2"], dtype=float).tolist() == [1.5, 2.0]
+    assert mp.array([["x", None]], dtype=object).dtype == object
+    for bad in (["a", "b"], object()):
+        with pytest.raises((TypeError, ValueError)):
+            mp.asarray(bad)
+    with pytest.raises(TypeError, match=r"array: .*object"):
+        mp.array([None])
+
+
+def test_functions_of_text():
+    names = ["b", "a", "b"]
+    values, places, counts = mp.unique(mp.array(names), return_inverse=True, return_counts=True)
+    assert values.tolist() == ["a", "b"]
+    assert isinstance(places, mp.ndarray)
+    assert places.tolist() == [1, 0, 1]
+    assert counts.tolist() == [1, 2]
+    assert mp.sort(names).tolist() == ["a", "b", "b"]
+    assert mp.argsort(np.array(names)).tolist() == [1, 0, 2]
+    assert mp.isin(names, ["a"]).tolist() == [False, True, False]
+    assert mp.where(mp.array([1.0, -1.0]) > 0, "up", "down").tolist() == ["up", "down"]
+    with pytest.raises(TypeError):
+        mp.where(True, object(), 1)
+
+
+def test_texts_are_chosen_and_permuted():
+    rng = mp.random.default_rng(0)
+    names = ["a", "b", "c"]
+    assert rng.choice(names) in names
+    assert rng.choice(names, p=[0, 1, 0]) == "b"
+    assert sorted(rng.choice(mp.array(names), 3, replace=False)) == names
+    assert rng.choice(names, (2, 4)).shape == (2, 4)
+    assert sorted(rng.permutation(names)) == names
+    assert mp.random.choice(names) in names

@@ -118,6 +118,39 @@ def test_kinds():
         mp.isdtype(mp.float32, "float")
 
 
+def test_values_are_instances_of_kinds():
+    x, n = mp.array([1.5]), mp.array([1], dtype=mp.uint8)
+    assert isinstance(x[0], mp.floating)
+    assert isinstance(x.astype(mp.bfloat16)[0], mp.floating)
+    assert isinstance(n[0], mp.integer)
+    assert isinstance(n.sum(), mp.unsignedinteger)
+    assert isinstance(x.mean(), (mp.number, mp.generic))
+    assert isinstance(np.float64(1), mp.floating)
+    for value, kind in (
+        (n[0], mp.floating),
+        (x[0], mp.integer),
+        (x, mp.floating),
+        (1.5, mp.floating),
+        (n.sum(), mp.signedinteger),
+        (x[0] > 1, mp.number),
+    ):
+        assert not isinstance(value, kind)
+
+
+def test_kinds_are_numpys():
+    assert mp.floating == np.floating
+    assert len({mp.integer, np.integer}) == 1
+    assert mp.floating != mp.integer
+    assert issubclass(mp.bfloat16, mp.floating)
+    assert issubclass(np.int8, mp.signedinteger)
+    assert not issubclass(mp.int8, mp.unsignedinteger)
+    for kind in (mp.floating, np.floating):
+        assert mp.issubdtype(mp.float16, kind)
+        assert mp.issubdtype(mp.bfloat16, kind)
+        assert np.issubdtype(np.float32, kind)
+        assert not mp.issubdtype(mp.int8, kind)
+
+
 def test_casts_as_asked():
     x = mp.ones(2)
     assert x.astype(mp.float64, order="C", casting="safe", subok=False).dtype == mp.float64

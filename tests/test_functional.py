@@ -43,11 +43,51 @@ def test_shapes(a):
         (mp.pad(x, (1, 2), constant_values=7), np.pad(a, (1, 2), constant_values=7)),
         (nn.functional.pad(x, (1, 2, 0, 3), value=2), np.pad(a, ((0, 0), (0, 3), (1, 2)),
                                                              constant_values=2)),
+        *((getattr(x.T, f)(order=o), getattr(a.T, f)(order=o)) for f in ("ravel", "flatten")
+          for o in "CFAK"),
+        (x.swapaxes(0, 1).ravel("K"), a.swapaxes(0, 1).ravel("K")),
+        (mp.ravel(x, order="F"), a.ravel("F")),
+        (x.flatten("F"), a.flatten("F")),
+        (mp.tile(x, mp.array(2)), np.tile(a, 2)),
         (mp.array(3.0).flatten(), [3.0]),
     ]  # fmt: skip
     for i, (got, want) in enumerate(pairs):
         assert got.shape == np.shape(want), i
         same(got, want)
+
+
+@pytest.mark.parametrize("mode", ["edge", "reflect", "symmetric", "wrap"])
+def test_pad_with_elements(a, mode):
+    x = mp.array(a)
+    for width in (1, (2, 1), ((0, 0), (1, 2), (5, 9))):
+        same(mp.pad(x, width, mode), np.pad(a, width, mode))
+    x = mp.array([1.0, 2.0, 3.0], requires_grad=True)
+    mp.pad(x, (4, 2), mode).sum().backward()
+    places = np.pad([0, 1, 2], (4, 2), mode)
+    assert x.grad.tolist() == np.bincount(places).tolist()
+
+
+def test_pad_as_numpy(a):
+    x = mp.array(a)
+    for mode, more in {
+        "mean": {},
+        "maximum": {"stat_length": 1},
+        "linear_ramp": {"end_values": 2},
+        "reflect": {"reflect_type": "odd"},
+        "constant": {"constant_values": ((1, 2),)},
+    }.items():
+        got = mp.pad(x, 1, mode, **more)
+        assert got.dtype == x.dtype
+        np.testing.assert_allclose(got.numpy(), np.pad(a, 1, mode, **more), rtol=1e-6)
+    same(mp.pad(x, {1: (1, 2)}), np.pad(a, ((0, 0), (1, 2), (0, 0))))
+    same(mp.pad(x, mp.array([1, 2])), np.pad(a, (1, 2)))
+
+
+def test_where_of_a_condition_alone(a):
+    for condition in (a > 0, a[0, 0] > 0, a[0]):
+        got, want = mp.where(mp.array(condition)), np.where(condition)
+        assert type(got) is tuple
+        assert [i.tolist() for i in got] == [i.tolist() for i in want]
 
 
 def test_split(a):
@@ -79,6 +119,8 @@ def test_view_never_copies(a):
         lambda x: mp.expand_dims(x, 7),
         lambda x: mp.pad(x, ((1, 2), (3, 4))),
         lambda x: x.flatten(2, 1),
+        lambda x: x.ravel("X"),
+        lambda x: mp.where(x > 0, x),
         lambda x: mp.stack([]),
         lambda x: mp.broadcast_to(x, (3, 4)),
     ],

@@ -272,6 +272,15 @@ def test_reflected_operators_of_others():
     assert (mp.ones(2) + np.ones(2).view(np.ndarray)).tolist() == [2.0, 2.0]
 
 
+def test_quotients_by_big_integers():
+    x = mp.array([2**31, 1], dtype=mp.uint32)
+    for quotient in (x / 2**32, mp.divide(x, 2**32), x[:1] / 2**32):
+        assert quotient[0].item() == 0.5
+    assert (mp.array([100], dtype=mp.int8) / 1000).item() == pytest.approx(0.1)
+    with pytest.raises(OverflowError):
+        x // 2**32
+
+
 def test_big_integers():
     with pytest.raises(OverflowError):
         mp.array([1], dtype=mp.int8) + 1000

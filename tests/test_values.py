@@ -69,6 +69,65 @@ def test_elements_are_values():
     assert not _core.is_value(x[2, ...])
 
 
+NARROW = ("int8", "uint8", "int16", "uint16", "int32", "uint32")
+BINARY = (
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
+    operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift, operator.lt,
+    operator.eq,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_values_of_narrow_integers_compute_as_their_arrays(dtype):
+    info = np.iinfo(dtype)
+    numbers = mp.array([info.min, info.max, 0, 1, 3, info.max - 1], dtype=dtype)
+    others = (*numbers, *mp.array([-3, 40], dtype=mp.int64), 2, 2.5, np.uint32(7), np.int64(-5))
+    for x in numbers:
+        assert (-x).item() == (-x[None]).item()
+        assert abs(x).item() == abs(x[None]).item()
+        for y in others:
+            for op in BINARY:
+                if isinstance(y, float) and op in BINARY[6:11]:
+                    continue
+                wide = y[None] if isinstance(y, mp.ndarray) else y
+                want = op(x[None], wide)
+                got = op(x, y)
+                assert got.dtype == want.dtype, (op, x, y)
+                np.testing.assert_array_equal(got.numpy(), want[0].numpy(), err_msg=f"{op} {x} {y}")
+    with pytest.raises(OverflowError):
+        numbers[0] + 2 * info.max
+    with pytest.raises(OverflowError):
+        numbers[0] * (2 * info.min - 1)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float16", "float32", "float64"])
+def test_values_beside_numpy_scalars(dtype):
+    x = mp.array([1, 0, 1]).astype(dtype)
+    for scalar in (np.float64(1.1), np.float32(1.1), np.int64(3), np.uint32(3), np.bool_(True)):
+        for op in (operator.add, operator.mul, operator.truediv, operator.le, operator.pow):
+            for first, second in ((x[0], scalar), (scalar, x[0])):
+                a, b = (v[None] if isinstance(v, mp.ndarray) else v for v in (first, second))
+                got, want = op(first, second), op(a, b)
+                assert isinstance(got, mp.ndarray)
+                assert got.dtype == want.dtype
+                np.testing.assert_array_equal(got.numpy(), want[0].numpy())
+
+
+def test_a_list_times_an_integer_value_is_repeated():
+    n = mp.array([3, 2])
+    narrow = n.astype("uint8")[0]
+    assert [0] * narrow == [0, 0, 0]
+    assert [0] * n[0] == [0, 0, 0]
+    assert n[1] * (1, 2) == (1, 2, 1, 2)
+    items = [1]
+    same = items
+    items *= n[0]
+    assert same == [1, 1, 1]
+    assert "ab" * n[1] == "abab"
+    assert (mp.array(2) * [1, 2]).tolist() == [2, 4]
+    assert (n * [1, 2]).tolist() == [3, 4]
+
+
 def test_who_is_a_value():
     x = mp.arange(4.0)
     loss = (x.requires_grad_() * 2).sum()

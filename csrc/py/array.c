@@ -142,6 +142,39 @@ static PyObject *get_shape(PyObject *self, void *unused) {
     return mp_py_tuple(of(self)->ndim, of(self)->shape, 1);
 }
 
+/* Of a plain array: one in a graph has a place in it, by its shape. */
+static int set_shape(PyObject *self, PyObject *shape, void *unused) {
+    (void)unused;
+    if (!shape) {
+        PyErr_SetString(PyExc_AttributeError, "shape: it cannot be deleted");
+        return -1;
+    }
+    mp_array *old = of(self), *bare;
+    if (mp_requires_grad(old)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "shape: the array takes part in a graph; use reshape, which is recorded");
+        return -1;
+    }
+    PyObject *view = PyObject_CallMethod(self, "reshape", "(O)", shape);
+    if (!view) return -1;
+    mp_array *y = of(view);
+    bool shares = y->storage == old->storage;
+    if (!shares)
+        PyErr_Format(PyExc_AttributeError,
+                     "shape: an array of shape %s with gaps has no view of the new shape; use "
+                     "reshape, which copies",
+                     mp_shape_text(old->ndim, old->shape));
+    int status = shares ? mp_py_check(mp_array_detach(y, &bare)) : -1;
+    Py_DECREF(view);
+    if (status < 0) return -1;
+    old = of(self);
+    bare->no_base_write = old->no_base_write;
+    ((mp_py_array *)self)->array = bare;
+    ((mp_py_array *)self)->value = false;
+    mp_py_dispose(old);
+    return 0;
+}
+
 static PyObject *get_strides(PyObject *self, void *unused) {
     (void)unused;
     return mp_py_tuple(of(self)->ndim, of(self)->strides, mp_itemsize(of(self)));
@@ -319,7 +352,9 @@ static int set_data(PyObject *self, PyObject *value, void *unused) {
 /* ---- the type ---- */
 
 static PyGetSetDef properties[] = {
-    {"shape", get_shape, NULL, "Its extents, a tuple of ints.", NULL},
+    {"shape", get_shape, set_shape,
+     "Its extents, a tuple of ints. Can be set, where the elements need not be moved for it.",
+     NULL},
     {"strides", get_strides, NULL,
      "Bytes from one element to the next along each axis, a tuple of ints.", NULL},
     {"dtype", get_dtype, NULL,
@@ -411,6 +446,7 @@ static PyType_Slot own_slots[] = {
     {Py_mp_length, mp_py_length},
     {Py_mp_subscript, mp_py_get_item},
     {Py_mp_ass_subscript, mp_py_set_item},
+    {Py_sq_length, mp_py_length}, /* for reversed, bisect and their like */
     {Py_sq_item, mp_py_sequence_item},
     {Py_sq_contains, contains},
     {Py_bf_getbuffer, mp_py_get_buffer},

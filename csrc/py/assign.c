@@ -123,7 +123,7 @@ int mp_py_value_for(const char *op, const mp_array *dst, PyObject *value, mp_arr
     bool is_array = mp_py_is_array(value);
     int found = is_array ? 0 : mp_py_encode(op, (mp_dtype)dst->dtype, value, &bits);
     if (found > 0) found = from_bytes(dst, &bits, out);
-    else if (found == 0 && (PyList_Check(value) || PyTuple_Check(value)))
+    else if (found == 0 && (PyList_Check(value) || PyTuple_Check(value) || PyRange_Check(value)))
         found = from_sequence(op, dst, value, out);
     else if (found == 0) found = mp_py_input(op, "the value", value, &partner, out);
     if (found < 0 || mp_array_device(*out) == mp_array_device(dst)) return found;

@@ -131,7 +131,8 @@ static int make_inputs(const mp_op_row *row, PyObject *const *objects, input_roo
             mp_py_meet(&partner, room->made[i]);
         }
     }
-    bool wraps = !strcmp(row->inputs, "x1 x2") && !(row->flags & MP_NOGRAD);
+    bool wraps = !strcmp(row->inputs, "x1 x2") && !(row->flags & MP_NOGRAD) &&
+                 row != &mp_op_rows[MP_OP_div]; /* whose quotients are no integers */
     for (Py_ssize_t i = 0; numbers && i < room->n; i++) {
         if (mp_py_is_array(objects[i]) || !mp_py_is_number(objects[i])) continue;
         if (wraps && mp_py_check_range(row->name, objects[i], &partner) < 0) return -1;

@@ -381,7 +381,7 @@ int mp_py_operand(const char *op, PyObject *object, const mp_py_partner *partner
         PyArrayObject *a = (PyArrayObject *)PyArray_FromAny(object, NULL, 0, 0, 0, NULL);
         status = a ? mp_py_from_numpy(op, a, MP_PY_COPY_ALWAYS, out) : -1;
         Py_XDECREF(a);
-    } else if (PyList_Check(object) || PyTuple_Check(object)) {
+    } else if (PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object)) {
         status = from_sequence(op, object, out);
     } else {
         return 0;
@@ -389,9 +389,23 @@ int mp_py_operand(const char *op, PyObject *object, const mp_py_partner *partner
     return status < 0 ? -1 : 1;
 }
 
+/* What functions take beside: buffers, arrays of other libraries, and sequences such as a deque.
+ * Operators leave these alone, as their classes may have operators of their own. */
+static int from_like(const char *op, PyObject *object, mp_array **out) {
+    if (PyUnicode_Check(object) || PyBytes_Check(object)) return 0;
+    if (PyObject_CheckBuffer(object) || PyObject_HasAttrString(object, "__array__"))
+        return from_sequence(op, object, out) < 0 ? -1 : 1;
+    if (!PySequence_Check(object)) return 0;
+    PyObject *list = PySequence_List(object);
+    int status = list ? from_sequence(op, list, out) : -1;
+    Py_XDECREF(list);
+    return status < 0 ? -1 : 1;
+}
+
 int mp_py_input(const char *op, const char *name, PyObject *object, const mp_py_partner *partner,
                 mp_array **out) {
     int found = mp_py_operand(op, object, partner, out);
+    if (!found) found = from_like(op, object, out);
     if (found) return found < 0 ? -1 : 0;
     return wrong_type(op, name, object, "an array or a number");
 }

@@ -376,6 +376,10 @@ PyObject *mp_py_sequence_item(PyObject *self, Py_ssize_t i) {
         PyErr_SetString(PyExc_IndexError, "index: out of range"); /* where iterations end */
         return NULL;
     }
+    if (i < 0) { /* the length has been added already */
+        PyErr_SetString(PyExc_IndexError, "index: out of range");
+        return NULL;
+    }
     PyObject *index = PyLong_FromSsize_t(i);
     PyObject *result = index ? mp_py_get_item(self, index) : NULL;
     Py_XDECREF(index);

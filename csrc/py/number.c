@@ -20,7 +20,8 @@ static int other_operand(mp_op op, PyObject *object, const mp_array *partner_arr
     mp_py_partner partner = {0};
     if (takes_over(object)) return 0;
     mp_py_meet(&partner, partner_array);
-    bool wraps = !(mp_op_rows[op].flags & MP_NOGRAD); /* comparisons see the number as it is */
+    /* comparisons see the number as it is, and a quotient is no integer */
+    bool wraps = !(mp_op_rows[op].flags & MP_NOGRAD) && op != MP_OP_div;
     if (wraps && mp_py_check_range(mp_op_rows[op].name, object, &partner) < 0) return -1;
     int found = mp_py_operand(mp_op_rows[op].name, object, &partner, out);
     if (found <= 0 || mp_py_follow(mp_array_device(partner_array), false, out) == 0) return found;
@@ -86,7 +87,7 @@ PyObject *mp_py_unary(mp_op op, PyObject *self) {
 
 BINARY(add, MP_OP_add)
 BINARY(subtract, MP_OP_sub)
-BINARY(multiply, MP_OP_mul)
+BINARY(multiply_elements, MP_OP_mul)
 BINARY(matrix_multiply, MP_OP_matmul)
 BINARY(floor_divide, MP_OP_floor_divide)
 BINARY(remainder_of, MP_OP_remainder)
@@ -95,6 +96,22 @@ BINARY(bits_or, MP_OP_bitwise_or)
 BINARY(bits_xor, MP_OP_bitwise_xor)
 BINARY(left_shift, MP_OP_bitwise_left_shift)
 BINARY(right_shift, MP_OP_bitwise_right_shift)
+
+/* A list times an integer value is the list repeated, as it is with a NumPy scalar. */
+static bool repeats(PyObject *sequence, PyObject *count) {
+    if (!PyList_Check(sequence) && !PyTuple_Check(sequence)) return false;
+    char kind = mp_dtypes[mp_py_array_of(count)->dtype].kind;
+    return mp_py_is_value(count) && (kind == 'I' || kind == 'U');
+}
+
+static PyObject *multiply(PyObject *a, PyObject *b) {
+    if (mp_py_is_array(a) ? repeats(b, a) : repeats(a, b)) Py_RETURN_NOTIMPLEMENTED;
+    return multiply_elements(a, b);
+}
+
+static PyObject *multiply_in_place(PyObject *a, PyObject *b) {
+    return repeats(b, a) ? Py_NewRef(Py_NotImplemented) : multiply_elements_in_place(a, b);
+}
 
 /* (a // b, a % b) */
 static PyObject *divide_whole(PyObject *a, PyObject *b) {

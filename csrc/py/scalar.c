@@ -5,6 +5,8 @@
 #include "../division.h"
 #include "py.h"
 
+#include <numpy/arrayscalars.h>
+
 /* What comes before the sum of two numbers would cost more than it if it were called. */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -115,9 +117,40 @@ INLINE bool read_array(const mp_array *a, operand *out) {
     case MP_BFLOAT16: out->real = mp_load_double(out->dtype, mp_data(a)); return true;
     case MP_INT64: out->whole = ((const int64_t *)data)[a->offset]; break;
     case MP_BOOL: out->whole = ((const uint8_t *)data)[a->offset] != 0; break;
+    case MP_INT8:
+    case MP_INT16:
+    case MP_INT32:
+    case MP_UINT8:
+    case MP_UINT16:
+    case MP_UINT32: out->whole = mp_load_int(out->dtype, mp_data(a)); break;
     default: return false;
     }
     out->floating = false;
+    return true;
+}
+
+/* A NumPy scalar of a frequent dtype: not weak. */
+static bool read_scalar(PyObject *object, operand *out) {
+    out->weak = false;
+    out->floating = true;
+    if (PyArray_IsScalar(object, Double)) {
+        out->dtype = MP_FLOAT64;
+        out->real = PyArrayScalar_VAL(object, Double);
+    } else if (PyArray_IsScalar(object, Float)) {
+        out->dtype = MP_FLOAT32;
+        out->real = PyArrayScalar_VAL(object, Float);
+    } else {
+        out->floating = false;
+        if (PyArray_IsScalar(object, Long)) {
+            out->dtype = MP_INT64;
+            out->whole = PyArrayScalar_VAL(object, Long);
+        } else if (PyArray_IsScalar(object, UInt)) {
+            out->dtype = MP_UINT32;
+            out->whole = PyArrayScalar_VAL(object, UInt);
+        } else {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -129,7 +162,7 @@ INLINE bool read_operand(PyObject *object, operand *out) {
         out->real = PyFloat_AS_DOUBLE(object);
         return true;
     }
-    if (!PyLong_CheckExact(object)) return false;
+    if (!PyLong_CheckExact(object)) return read_scalar(object, out);
     int overflow;
     out->floating = false;
     out->whole = PyLong_AsLongAndOverflow(object, &overflow);
@@ -180,11 +213,22 @@ static PyObject *new_real(mp_dtype dtype, double value) {
     return y;
 }
 
-static PyObject *new_whole(int64_t value) {
+/* Wrapped to the dtype. */
+static PyObject *new_whole(mp_dtype dtype, int64_t value) {
     void *at;
-    PyObject *y = new_value(MP_INT64, &at);
-    if (y) *(int64_t *)at = value;
+    PyObject *y = new_value(dtype, &at);
+    if (!y) return NULL;
+    if (dtype == MP_INT64) *(int64_t *)at = value;
+    else mp_store_int(dtype, at, value);
     return y;
+}
+
+/* A Python integer beside a dtype that does not hold it is the op's error. */
+static bool fits(const operand *weak, mp_dtype dtype) {
+    if (!weak->weak || weak->floating || dtype == MP_INT64 || mp_is_float(dtype)) return true;
+    int bits = mp_dtypes[dtype].bits;
+    if (mp_dtypes[dtype].kind == 'U') return weak->whole >= 0 && weak->whole >> bits == 0;
+    return weak->whole >> (bits - 1) == (weak->whole < 0 ? -1 : 0);
 }
 
 static PyObject *compute(const arithmetic *op, const operand *a, const operand *b, mp_dtype dtype) {
@@ -195,7 +239,10 @@ static PyObject *compute(const arithmetic *op, const operand *a, const operand *
         return Py_NewRef(mp_py->truths[whole]);
     }
     if (!a->floating && !b->floating) {
-        if (op->i64) return op->i64(a->whole, b->whole, &whole) ? new_whole(whole) : NULL;
+        if (op->i64) {
+            bool here = fits(a, dtype) && fits(b, dtype) && op->i64(a->whole, b->whole, &whole);
+            return here ? new_whole(dtype, whole) : NULL;
+        }
         return new_real(mp_default_float(), op->f64((double)a->whole, (double)b->whole));
     }
     if (!op->f64) return NULL;
@@ -271,14 +318,15 @@ static bool read_one(PyObject *object, operand *a) {
 PyObject *mp_py_direct_negative(PyObject *object) {
     operand a;
     if (!read_one(object, &a)) return NULL;
-    return a.floating ? new_real(a.dtype, -a.real) : new_whole((int64_t)(0 - (uint64_t)a.whole));
+    return a.floating ? new_real(a.dtype, -a.real)
+                      : new_whole(a.dtype, (int64_t)(0 - (uint64_t)a.whole));
 }
 
 PyObject *mp_py_direct_absolute(PyObject *object) {
     operand a;
     if (!read_one(object, &a)) return NULL;
     if (a.floating) return new_real(a.dtype, fabs(a.real));
-    return new_whole(a.whole < 0 ? (int64_t)(0 - (uint64_t)a.whole) : a.whole);
+    return new_whole(a.dtype, a.whole < 0 ? (int64_t)(0 - (uint64_t)a.whole) : a.whole);
 }
 
 int mp_py_direct_truth(PyObject *object) {

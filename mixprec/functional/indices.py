@@ -295,5 +295,7 @@ def fill_diagonal(a: ndarray, val: ArrayLike, wrap: bool = False) -> None:
         end = a.size if wrap else min(a.size, a.shape[1] * a.shape[1])
     else:
         step, end = sum(a.shape[0] ** d for d in range(a.ndim)), a.size
-    if end > 0:
+    if isinstance(val, (int, float)) and a.flags.c_contiguous:
+        _core.reshape(a, (a.size,))[:end:step] = val
+    elif end > 0:
         put(a, arange(0, end, step, device=a.device), val)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._numpy import fallback, plain
 from .._promotion import can_cast
 from .._short import short
 from .._typing import ArrayLike, DTypeLike
@@ -224,9 +225,10 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
 def pad(
     x: ArrayLike,
     pad_width: Any,
-    mode: str = "constant",
+    mode: Any = "constant",
     *,
-    constant_values: float = 0.0,
+    constant_values: Any = 0.0,
+    **kwargs: Any,
 ) -> ndarray:
     """x with a border around it.
 
@@ -234,12 +236,15 @@ def pad(
     ----------
     x : array_like
         The array.
-    pad_width : int, (before, after) or a pair for every axis
+    pad_width : int, (before, after), a pair for every axis, or a dict of them by axis
         How many elements to add; one number or pair holds for all axes.
-    mode : {"constant"}
-        Only constant borders are there.
-    constant_values : number
-        The value of the border.
+    mode : str or callable
+        What the border is made of: "constant", "edge", "reflect", "symmetric" and "wrap" have
+        gradients; the others are NumPy's own on a view.
+    constant_values : number or nested sequence of them
+        The value of a constant border, or NumPy's pairs of them.
+    **kwargs
+        Further arguments of NumPy's function, such as `reflect_type`.
 
     Returns
     -------
@@ -250,19 +255,45 @@ def pad(
     --------
     >>> mp.pad(mp.array([1.0, 2.0]), (1, 2))
     array([0., 1., 2., 0., 0.])
+    >>> mp.pad(mp.array([1.0, 2.0, 3.0]), 2, mode="reflect")
+    array([3., 2., 1., 2., 3., 2., 1.])
     """
-    if mode != "constant":
-        raise NotImplementedError(f"pad: mode {mode!r} is not there, only 'constant'")
-    x = asarray(x)
+    y: ndarray = asarray(x)
+    pairs = _pad_pairs(y, pad_width)
+    if mode == "constant" and not kwargs and np.ndim(constant_values) == 0:
+        return _core.pad(y, pairs.reshape(-1).tolist(), constant_values)
+    if mode in _GATHERED and kwargs.get("reflect_type", "even") == "even":
+        for axis, pair in enumerate(pairs.tolist()):
+            if any(pair):
+                places = np.pad(np.arange(y.shape[axis]), pair, mode)
+                y = _core.take(y, asarray(places, device=y.device), axis)
+        return y
+    if mode == "constant":
+        kwargs["constant_values"] = plain("pad", constant_values)
+    numpy_pad: Any = np.pad
+    result: ndarray = fallback(numpy_pad, (y, pairs, mode), kwargs)
+    return result
+
+
+_GATHERED = ("edge", "reflect", "symmetric", "wrap")
+
+
+def _pad_pairs(x: ndarray, pad_width: Any) -> Any:
+    """How much is added before and after each axis of x, as a NumPy array of two columns."""
+    if isinstance(pad_width, dict):
+        given = pad_width
+        pad_width = np.zeros((x.ndim, 2), np.int64)
+        for axis, pair in given.items():
+            pad_width[axis] = pair
     try:
-        pairs = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
+        pairs = np.broadcast_to(np.asarray(plain("pad", pad_width)), (x.ndim, 2))
     except ValueError:
         raise ValueError(
             f"pad: pad_width is {pad_width!r}, wanted is a pair for each of {x.ndim} axes"
         ) from None
     if pairs.dtype.kind not in "iu":
         raise TypeError(f"pad: pad_width is {pad_width!r}, must be integers")
-    return _core.pad(x, pairs.reshape(-1).tolist(), constant_values)
+    return pairs
 
 
 concat = concatenate

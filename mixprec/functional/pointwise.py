@@ -6,7 +6,9 @@ are computed in float32 (float64 for float64) whatever dtype they are kept in.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from .. import _core
 from .._core import add as _add
@@ -14,9 +16,10 @@ from .._core import div as _div
 from .._core import mul as _mul
 from .._core import ndarray
 from .._core import sub as _sub
+from .._numpy import fallback, is_text
 from .._typing import ArrayLike
 from ._out import deliver
-from ._ufunc import ufunc
+from ._ufunc import _MISSING, ufunc
 from .indexing import nonzero
 
 __all__ = [
@@ -271,7 +274,11 @@ def clamp(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = No
     return clip(x, min, max)
 
 
-def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None) -> Any:
+@overload
+def where(condition: ArrayLike) -> tuple[ndarray, ...]: ...
+@overload
+def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike) -> ndarray: ...
+def where(condition: ArrayLike, x1: ArrayLike = _MISSING, x2: ArrayLike = _MISSING) -> Any:
     """Elements of x1 where the condition holds, and of x2 elsewhere.
 
     Parameters
@@ -279,24 +286,32 @@ def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | Non
     condition : array_like
         True, or not 0, where x1 is wanted.
     x1, x2 : array_like
-        The values to choose from. All three broadcast together.
+        The values to choose from. All three broadcast together. Without them the indices where
+        the condition holds are given, as by `nonzero`. Of texts NumPy's array is made.
 
     Returns
     -------
-    ndarray
-        In the dtype that x1 and x2 promote to. Of the condition alone what `nonzero` gives.
+    ndarray or tuple of ndarray
+        In the dtype that x1 and x2 promote to.
 
     Examples
     --------
     >>> x = mp.array([-1.0, 2.0])
     >>> mp.where(x > 0, x, 0.0)
     array([0., 2.])
+    >>> mp.where(x > 0)[0].tolist()
+    [1]
     """
-    if x1 is None and x2 is None:
+    if x1 is _MISSING and x2 is _MISSING:
         return nonzero(condition)
-    if x1 is None or x2 is None:
-        raise ValueError("where: one of x1 and x2 is given, both or none are wanted")
-    return _core.where(condition, x1, x2)
+    if x1 is _MISSING or x2 is _MISSING:
+        raise ValueError("where: x1 and x2 are wanted, or none of them")
+    try:
+        return _core.where(condition, x1, x2)
+    except TypeError:
+        if is_text(x1) or is_text(x2):
+            return fallback(np.where, (condition, x1, x2))
+        raise
 
 
 # ---- one operand ----

@@ -193,6 +193,8 @@ def repeat(x: ArrayLike, repeats: int | ArrayLike, axis: int | None = None) -> n
 
 def _counts(repeats: Any) -> Any:
     """The counts of `repeat`: an int, or several in a NumPy array."""
+    if type(repeats) is int and repeats >= 0:
+        return repeats
     if isinstance(repeats, ndarray):
         repeats = repeats.numpy()
     counts = np.asarray(repeats)
@@ -233,7 +235,7 @@ def tile(x: ArrayLike, reps: int | Sequence[int]) -> ndarray:
     [[1, 2, 1, 2], [1, 2, 1, 2]]
     """
     x = asarray(x)
-    given = reps if hasattr(reps, "__iter__") else (reps,)
+    given: Any = (reps,) if np.ndim(reps) == 0 else reps
     times = [operator.index(n) for n in given]
     if any(n < 0 for n in times):
         raise ValueError(f"tile: reps {tuple(times)} has a negative number")

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._numpy import fallback, is_text
 from .._typing import ArrayLike
 from ..creation import asarray, beside, full, ones
 from .sorting import _is_native
@@ -103,7 +104,7 @@ def unique(
     Parameters
     ----------
     ar : array_like
-        The elements.
+        The elements; texts are sorted by NumPy, and stay its own.
     return_index : bool
         Whether the places where they are first met are given too.
     return_inverse : bool
@@ -128,6 +129,10 @@ def unique(
     >>> values.tolist(), counts.tolist()
     ([1, 3], [1, 2])
     """
+    if is_text(ar):
+        return fallback(
+            np.unique, (ar, return_index, return_inverse, return_counts, axis), op="unique"
+        )
     x = asarray(ar).detach()
     if axis is not None:
         return _unique_slices(x, return_index, return_inverse, return_counts, axis, equal_nan)
@@ -243,6 +248,9 @@ def isin(
     >>> mp.isin(mp.array([1, 2, 3]), [3, 1]).tolist()
     [True, False, True]
     """
+    if is_text(x1):
+        result: ndarray = fallback(np.isin, (x1, x2), {"invert": invert})
+        return result
     device = next((str(x.device) for x in (x1, x2) if isinstance(x, ndarray)), None)
     x, others = asarray(x1, device=device).detach(), _flat(asarray(x2, device=device))
     if others.size == 0:

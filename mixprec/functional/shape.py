@@ -134,20 +134,45 @@ def view(x: ndarray, *shape: Any, dtype: DTypeLike = None) -> ndarray:
 
 
 @short("ravel")
-def ravel(x: ArrayLike) -> ndarray:
+def ravel(x: ArrayLike, order: str | None = "C") -> ndarray:
     """x in one dimension: a view where its strides allow it, else a copy.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    order : {"C", "F", "A", "K"}
+        By rows, by columns, by columns if x lies so, or as x lies in memory.
+
+    Returns
+    -------
+    ndarray
+        Of one dimension.
 
     Examples
     --------
     >>> mp.ravel(mp.ones((2, 3))).shape
     (6,)
     """
-    x = asarray(x)
+    x = _in_order("ravel", asarray(x), order)
     return _core.reshape(x, (x.size,))
 
 
+def _in_order(op: str, x: ndarray, order: str | None) -> ndarray:
+    """x with its axes so that its elements by rows are those of x in an order of NumPy's."""
+    if order == "F" or (order == "A" and x.flags.fnc):
+        return _core.permute(x, None)
+    if order == "K":
+        return _core.permute(x, sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
+    if order not in ("C", "A", None):
+        raise ValueError(f"{op}: order is {order!r}, must be 'C', 'F', 'A' or 'K'")
+    return x
+
+
 @short("flatten")
-def flatten(x: ArrayLike, start_dim: int = 0, end_dim: int = -1) -> ndarray:
+def flatten(
+    x: ArrayLike, start_dim: int | str = 0, end_dim: int = -1, *, order: str | None = "C"
+) -> ndarray:
     """A copy of x with all its dimensions, or those of a range, made one.
 
     Parameters
@@ -155,7 +180,9 @@ def flatten(x: ArrayLike, start_dim: int = 0, end_dim: int = -1) -> ndarray:
     x : array_like
         The array.
     start_dim, end_dim : int
-        The first and the last dimension of the range.
+        The first and the last dimension of the range. NumPy's order may stand here too.
+    order : {"C", "F", "A", "K"}
+        The order of the elements, of the whole array only. See `ravel`.
 
     Returns
     -------
@@ -168,6 +195,11 @@ def flatten(x: ArrayLike, start_dim: int = 0, end_dim: int = -1) -> ndarray:
     (2, 12)
     """
     x = asarray(x)
+    if isinstance(start_dim, str):
+        order = start_dim
+        start_dim = 0
+    if order != "C":
+        x = _in_order("flatten", x, order)
     y = flat_view(x, start_dim, end_dim)
     return _core.copy(y) if y.data_ptr() == x.data_ptr() else y
 

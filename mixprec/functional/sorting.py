@@ -11,6 +11,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._short import straight
+from .._numpy import fallback, is_text
 from .._typing import ArrayLike
 from ..creation import asarray
 from ._axis import normal, one_of
@@ -89,6 +90,10 @@ def sort(
     """
     if dim is not None:
         axis = dim
+    if not (isinstance(a, ndarray) or descending) and is_text(a):
+        numpy_sort: Any = np.sort
+        texts: ndarray = fallback(numpy_sort, (a, axis))
+        return texts
     x, axis = _line("sort", a, axis, kind, order)
     return _core.sort(x, axis, descending)
 
@@ -117,6 +122,10 @@ def argsort(
     """
     if dim is not None:
         axis = dim
+    if not (isinstance(a, ndarray) or descending) and is_text(a):
+        numpy_argsort: Any = np.argsort
+        places: ndarray = fallback(numpy_argsort, (a, axis, "stable"))
+        return places
     x, axis = _line("argsort", a, axis, kind, order)
     return _core.argsort(x, axis, descending)
 

@@ -141,6 +141,9 @@ def copyto(
     array([1., 0., 3.])
     """
     number = isinstance(src, int | float)
+    if number and where is True and dst.dtype.kind not in "biu":
+        dst[...] = src
+        return
     src = asarray(src, device=dst.device)
     allowed = number and (dst.dtype.kind not in "iub" or src.dtype.kind in "iub")
     if not allowed and not np.can_cast(src.dtype, dst.dtype, casting):  # type: ignore[arg-type]

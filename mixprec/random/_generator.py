@@ -12,6 +12,7 @@ import numpy as np
 from .. import _core
 from .._core import ndarray
 from .._dtypes import is_floating, to_dtype
+from .._numpy import is_text
 from .._typing import ArrayLike, DTypeLike, Shape
 from ..creation import array, asarray
 from ._stream import Stream, counted, to_seed
@@ -206,6 +207,10 @@ class Generator:
             count, rows = operator.index(a), None
             if count <= 0 and (size is None or _count(size)):
                 raise ValueError(f"choice: there is nothing to choose from: a is {count}")
+        elif is_text(a):
+            texts = np.asarray(a)
+            picked = self.choice(texts.shape[axis], size, replace, p, 0, shuffle)
+            return np.take(texts, _plain(picked), axis)
         else:
             rows = asarray(a)
             if rows.ndim == 0:
@@ -261,14 +266,15 @@ class Generator:
         )
         return array(np.asarray(found))
 
-    def permutation(
-        self, x: int | ArrayLike, axis: int = 0, *, device: str | None = None
-    ) -> ndarray:
+    def permutation(self, x: int | ArrayLike, axis: int = 0, *, device: str | None = None) -> Any:
         """The integers below a number in random order, or an array with its rows so."""
         if type(x) is int:
             count, rows = x, None
         elif _is_index(x):
             count, rows = operator.index(x), None
+        elif is_text(x):
+            texts: Any = np.asarray(x)
+            return np.take(texts, _plain(self.permutation(texts.shape[axis])), axis)
         else:
             rows = asarray(x, device=device)
             if rows.ndim == 0:
