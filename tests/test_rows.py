@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import mixprec as mp
+from dtypes import DTYPES, dtype_of
 from helpers import ROWS, words
 from mixprec import _core
-from refs import DTYPES, REFS, STATISTICAL, dtype_of
+from refs import REFS, STATISTICAL
 from samples import SAMPLES
 
 PACKAGE = Path(mp.__file__).parent
@@ -68,8 +69,8 @@ def is_public(name):
 def test_reference(name):
     if name in STATISTICAL:
         return
-    assert name in REFS, f"tests/refs.py has no float64 reference of {name}"
-    assert name in SAMPLES, f"tests/samples.py has no sample call of {name}"
+    assert name in REFS, f"tests/refs has no float64 reference of {name}"
+    assert name in SAMPLES, f"tests/samples has no sample call of {name}"
 
 
 def test_no_stale_reference():

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from test_sorting import arrays, same
 
 import mixprec as mp
+from dtypes import tolerance
 from helpers import host
 from mixprec import _core
-from refs import tolerance
 
 FEW = settings(max_examples=40, deadline=None)
 FLOATS = ("float16", "float32", "float64")
