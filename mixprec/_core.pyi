@@ -536,6 +536,22 @@ class ndarray:
     def choose(
         a, choices: Sequence[ArrayLike], out: ndarray | None = None, mode: str = "raise"
     ) -> ndarray: ...
+    def diagonal(
+        x, offset: builtins.int = 0, axis1: builtins.int = 0, axis2: builtins.int = 1
+    ) -> ndarray: ...
+    def trace(
+        x,
+        offset: builtins.int = 0,
+        axis1: builtins.int = 0,
+        axis2: builtins.int = 1,
+        dtype: DTypeLike = None,
+        out: ndarray | None = None,
+    ) -> ndarray: ...
+    def dot(x1, x2: ArrayLike, out: ndarray | None = None) -> ndarray: ...
+    def repeat(
+        x, repeats: builtins.int | ArrayLike, axis: builtins.int | None = None
+    ) -> ndarray: ...
+    def round(x, decimals: builtins.int = 0) -> ndarray: ...
     def compress(
         self,
         condition: ArrayLike,

@@ -117,3 +117,13 @@ def test_dtype_table():
 @pytest.mark.parametrize("name", ROWS)
 def test_cpu_kernel(name):
     assert "cpu" in ROWS[name]["backends"], f"{name} has no cpu kernel"
+
+
+def test_stub_of_the_array_type():
+    tree = ast.parse(STUB.read_text())
+    (stub,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "ndarray"]
+    named = {n.name for n in stub.body if isinstance(n, ast.FunctionDef)}
+    for node in stub.body:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        named |= {target.id for target in targets}
+    assert {name for name in dir(mp.ndarray) if not name.startswith("_")} <= named
