@@ -1,5 +1,7 @@
 """References: reductions."""
 
+import warnings
+
 import numpy as np
 
 
@@ -8,8 +10,6 @@ def axes_of(a):
 
 
 def quiet(f, *args, **kwargs):
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return f(*args, **kwargs)
@@ -20,13 +20,12 @@ def reduction(f):
 
 
 def var(i, a):
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return quiet(np.var, i[0], axis=axes_of(a), keepdims=bool(a["keepdims"]), ddof=a["ddof"])
+    return quiet(np.var, i[0], axis=axes_of(a), keepdims=bool(a["keepdims"]), ddof=a["ddof"])
 
 
 def logsumexp(i, a):
     (x,) = i
-    axes = None if a["axes"] is None else tuple(a["axes"])
+    axes = axes_of(a)
     most = x.max(axis=axes, keepdims=True, initial=-np.inf)
     most = np.where(np.isfinite(most), most, 0.0)
     with np.errstate(divide="ignore"):
