@@ -73,6 +73,19 @@ def test_numpy_listings_run(capsys):
     assert names["loss"].item() < 0.2  # by autograd and under autocast, as by hand
 
 
+def test_functions_said_to_be_numpys_are():
+    """The table of what runs on the CPU without a gradient names such functions only."""
+    (table,) = re.findall(
+        r"^\| group \| functions \|\n(.*?)\n\n", FROM_NUMPY.read_text(), re.M | re.S
+    )
+    names = re.findall(r"`(\w+)`", re.sub(r"\(`poly.*?\)", "", table))
+    assert len(names) > 40
+    of_python = {"vectorize", "frompyfunc", "nditer"}
+    for name in set(names) - of_python:
+        function = getattr(mp, name, None) or getattr(mp.linalg, name)
+        assert "on views of the arrays" in function.__doc__, name
+
+
 @pytest.mark.parametrize("library", ["torch", "cupy", "jax"])
 def test_listings_of_other_libraries_run(library):
     (listing,) = blocks(f"python needs {library}", FROM_NUMPY)
