@@ -253,17 +253,19 @@ bool mp_same_view(const mp_array *a, const mp_array *b) {
 
 /* ---- copies: unrecorded, so they run the kernel's op with grad mode off ---- */
 
-mp_status mp_array_contiguous(mp_array *a, mp_array **out) {
-    if (a->contiguous) {
-        *out = mp_array_ref(a);
-        return MP_OK;
-    }
+mp_status mp_array_copy(mp_array *a, mp_array **out) {
     bool grad, inference;
     mp_grad_mode_get(&grad, &inference);
     mp_grad_mode_set(false, inference);
     mp_status status = mp_op1(MP_OP_copy, a, NULL, out);
     mp_grad_mode_set(grad, inference);
     return status;
+}
+
+mp_status mp_array_contiguous(mp_array *a, mp_array **out) {
+    if (!a->contiguous) return mp_array_copy(a, out);
+    *out = mp_array_ref(a);
+    return MP_OK;
 }
 
 mp_status mp_array_to_device(mp_array *a, mp_device device, mp_array **out) {

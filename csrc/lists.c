@@ -15,7 +15,7 @@ const mp_list_row mp_list_rows[MP_LIST_COUNT] = {
 
 static const int64_t long_work_elements = 20000;
 
-mp_status mp_list_run(const mp_list_call *call) {
+static mp_status run(const mp_list_call *call) {
     const mp_backend *backend;
     MP_TRY(mp_backend_of(call->device, &backend));
     mp_list_kernel kernel = backend->lists[call->list];
@@ -199,7 +199,7 @@ mp_status mp_optim_unscale(const mp_optim *o) {
     mp_status status = gather(&g, o, false);
     if (status == MP_OK) {
         mp_list_call call = call_for(o, &g, MP_LIST_unscale);
-        status = mp_list_run(&call);
+        status = run(&call);
     }
     for (int64_t i = 0; status == MP_OK && o->hyper.write && i < o->n; i++) {
         if (!g.grads[i]) continue;
@@ -292,7 +292,7 @@ mp_status mp_optim_step(mp_list list, const mp_optim *o) {
     mp_status status = gather(&g, o, true);
     if (status == MP_OK) {
         mp_list_call call = call_for(o, &g, list);
-        status = mp_list_run(&call);
+        status = run(&call);
     }
     if (status == MP_OK) mark_written(o, &g);
     if (status == MP_OK && (o->stats || o->scale)) status = leave_unscaled(o, &g);
@@ -323,7 +323,7 @@ mp_status mp_scaler_update(mp_array *state, mp_array *stats, mp_array *scale_aft
     call.scale_after = scale_after ? mp_data(scale_after) : NULL;
     call.n = 0;
     call.scaler = mp_data(state);
-    MP_TRY(mp_list_run(&call));
+    MP_TRY(run(&call));
     atomic_fetch_add(&state->storage->version, 1);
     return MP_OK;
 }
@@ -348,7 +348,7 @@ mp_status mp_optim_count(mp_array *count, mp_array *stats) {
     mp_list_call call = {
         .list = MP_LIST_count, .device = device, .count = mp_data(count), .stats = mp_data(stats)};
     note_use(device, 2, (mp_array *[]){count, stats});
-    MP_TRY(mp_list_run(&call));
+    MP_TRY(run(&call));
     atomic_fetch_add(&count->storage->version, 1);
     return MP_OK;
 }
@@ -379,7 +379,7 @@ mp_status mp_optim_schedule(const mp_schedule_step *s) {
                                       .n = n,
                                       .sure = s->sure}};
     note_use(device, 5, (mp_array *[]){s->place, s->count, s->table, s->before, s->after});
-    MP_TRY(mp_list_run(&call));
+    MP_TRY(run(&call));
     atomic_fetch_add(&s->place->storage->version, 1);
     atomic_fetch_add(&s->table->storage->version, 1);
     atomic_fetch_add(&s->after->storage->version, 1);

@@ -219,7 +219,9 @@ mp_status mp_array_over(mp_storage *s, mp_dtype dtype, int ndim, const int64_t *
                         const int64_t *strides, int64_t offset, mp_array **out);
 /* The same storage, shape and strides without place in the graph. */
 mp_status mp_array_detach(mp_array *a, mp_array **out);
-/* `a` itself if contiguous, else a recorded-free copy. */
+/* A copy in memory of its own, not recorded. */
+mp_status mp_array_copy(mp_array *a, mp_array **out);
+/* `a` itself if contiguous, else a copy, not recorded. */
 mp_status mp_array_contiguous(mp_array *a, mp_array **out);
 /* The same elements on another device (not recorded; waits for a copy that ends on the CPU). */
 mp_status mp_array_to_device(mp_array *a, mp_device device, mp_array **out);
@@ -658,7 +660,6 @@ typedef struct mp_list_row {
     const char *name;
 } mp_list_row;
 extern const mp_list_row mp_list_rows[MP_LIST_COUNT];
-mp_status mp_list_run(const mp_list_call *call);
 
 /* GradScaler's law (PyTorch's, with bounds and hysteresis): shared by every backend. On found_inf:
  * uses up hysteresis, then scale = max(min_scale, scale * backoff) and tracker = 0; else tracker +

@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 
+from dtypes import dtype_of
 from mixprec import _core
-from refs import dtype_of
 
 ROWS = {row["name"]: row for row in _core.op_table()}
 LAYOUTS = ("contiguous", "strided", "reversed", "broadcast")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import mixprec as mp
-from refs import DTYPES, FLOATS, INTS, dtype_of
+from dtypes import DTYPES, FLOATS, INTS, dtype_of
 
 
 def test_array_copies_and_asarray_shares():

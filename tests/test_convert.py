@@ -6,8 +6,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from dtypes import FLOAT8, FLOATS, INTS, dtype_of
 from mixprec import _core
-from refs import FLOAT8, FLOATS, INTS, dtype_of
 
 NARROW = ("float16", "bfloat16", *FLOAT8)
 # Exponent bits, mantissa bits and bias of the narrow formats.

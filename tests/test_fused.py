@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import mixprec as mp
+from dtypes import dtype_of, tolerance
 from helpers import host, to_device
 from mixprec.nn import functional as F
-from refs import dtype_of, tolerance
 
 NARROW = ("float16", "bfloat16")
 FUSED = {

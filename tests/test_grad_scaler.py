@@ -13,11 +13,11 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from scaling import OPTIMIZERS, Recorder, backward, iterate, param, scaler_at, tracker
 
 import mixprec as mp
 from helpers import host
 from mixprec import _core, nn, optim
+from scaling import OPTIMIZERS, Recorder, backward, iterate, param, scaler_at, tracker
 
 INF, NAN = math.inf, math.nan
 FLOATS = [mp.float16, mp.bfloat16, mp.float32, mp.float64]

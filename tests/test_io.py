@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import mixprec as mp
+from dtypes import DTYPES, dtype_of
 from mixprec import nn, optim
-from refs import DTYPES, dtype_of
 
 OPTIMIZERS = {
     "adam": lambda p: optim.Adam(p, lr=1e-2),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import mixprec as mp
+from dtypes import dtype_of
 from mixprec import nn
 from mixprec.nn import functional as F
-from refs import dtype_of, gelu, log_softmax, sigmoid, softmax
+from refs.pointwise import gelu, sigmoid
+from refs.softmax import log_softmax, softmax
 
 
 class Net(nn.Module):

@@ -5,7 +5,7 @@ import pytest
 
 import mixprec as mp
 from mixprec import _core
-from refs import philox
+from refs.create import philox
 
 # Random123's known answers of philox4x32-10: counter, key, result.
 KNOWN = [

@@ -1,5 +1,5 @@
-"""What README and CONTRIBUTING say: listings run, commands are complete, links lead to files, and
-the worked diff fits the sources."""
+"""What README, CONTRIBUTING and docs/ say: listings run, commands are complete, links lead to
+files, and the worked diff fits the sources."""
 
 import re
 from pathlib import Path
@@ -7,20 +7,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mixprec as mp
+
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+FROM_NUMPY = ROOT / "docs" / "numpy.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 pytestmark = pytest.mark.skipif(not README.exists(), reason="no source tree here")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+def blocks(language, page=README):
+    """The listings of a page whose fence says exactly that."""
+    text = page.read_text() if page.exists() else ""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_links_lead_to_files(name):
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / name).read_text())
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def run(listing, page, names):
+    exec(compile(listing, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
+    assert links or page.parent != ROOT
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_worked_diff_fits():
@@ -47,10 +57,45 @@ def test_listings_run(tmp_path, monkeypatch):
     listings = blocks("python")
     assert len(listings) >= 4
     for listing in listings:
-        exec(compile(listing, str(README), "exec"), names)
+        run(listing, README, names)
     assert np.shares_memory(names["a"].numpy(), names["images"])
     assert names["found"]["step"] == 1000
     assert (tmp_path / "run.safetensors").exists()
+
+
+def test_numpy_listings_run(capsys):
+    names = {}
+    listings = blocks("python", FROM_NUMPY)
+    assert len(listings) == 4
+    for listing in listings:
+        run(listing, FROM_NUMPY, names)
+    assert float(re.search(r"([\d.]+)% right", capsys.readouterr().out)[1]) > 90
+    assert names["loss"].item() < 0.2  # by autograd and under autocast, as by hand
+
+
+def test_functions_said_to_be_numpys_are():
+    """The table of what runs on the CPU without a gradient names such functions only."""
+    (table,) = re.findall(
+        r"^\| group \| functions \|\n(.*?)\n\n", FROM_NUMPY.read_text(), re.M | re.S
+    )
+    names = re.findall(r"`(\w+)`", re.sub(r"\(`poly.*?\)", "", table))
+    assert len(names) > 40
+    of_python = {"vectorize", "frompyfunc", "nditer"}
+    for name in set(names) - of_python:
+        function = getattr(mp, name, None) or getattr(mp.linalg, name)
+        assert "on views of the arrays" in function.__doc__, name
+
+
+@pytest.mark.parametrize("library", ["torch", "cupy", "jax"])
+def test_listings_of_other_libraries_run(library):
+    (listing,) = blocks(f"python needs {library}", FROM_NUMPY)
+    pytest.importorskip(library, reason=f"{library} is not installed")
+    if library == "cupy" and not mp.cuda.is_available():
+        pytest.skip("CuPy needs a GPU")
+    names = {}
+    run(listing, FROM_NUMPY, names)
+    found = names["model"].weight.detach() if library == "torch" else names["w"]
+    np.testing.assert_allclose(found.reshape(-1).tolist(), np.ones(8), atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import mixprec as mp
+from dtypes import DTYPES, dtype_of
 from helpers import ROWS, words
 from mixprec import _core
-from refs import DTYPES, REFS, STATISTICAL, dtype_of
+from refs import REFS, STATISTICAL
 from samples import SAMPLES
 
 PACKAGE = Path(mp.__file__).parent
@@ -68,8 +69,8 @@ def is_public(name):
 def test_reference(name):
     if name in STATISTICAL:
         return
-    assert name in REFS, f"tests/refs.py has no float64 reference of {name}"
-    assert name in SAMPLES, f"tests/samples.py has no sample call of {name}"
+    assert name in REFS, f"tests/refs has no float64 reference of {name}"
+    assert name in SAMPLES, f"tests/samples has no sample call of {name}"
 
 
 def test_no_stale_reference():
@@ -116,3 +117,13 @@ def test_dtype_table():
 @pytest.mark.parametrize("name", ROWS)
 def test_cpu_kernel(name):
     assert "cpu" in ROWS[name]["backends"], f"{name} has no cpu kernel"
+
+
+def test_stub_of_the_array_type():
+    tree = ast.parse(STUB.read_text())
+    (stub,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "ndarray"]
+    named = {n.name for n in stub.body if isinstance(n, ast.FunctionDef)}
+    for node in stub.body:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        named |= {target.id for target in targets}
+    assert {name for name in dir(mp.ndarray) if not name.startswith("_")} <= named

@@ -8,11 +8,11 @@ import pickle
 
 import numpy as np
 import pytest
-from scaling import OPTIMIZERS, backward, iterate, param, scaler_at
 
 import mixprec as mp
 from helpers import host
 from mixprec import nn, optim
+from scaling import OPTIMIZERS, backward, iterate, param, scaler_at
 
 F = nn.functional
 INF = math.inf

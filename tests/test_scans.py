@@ -8,9 +8,9 @@ from test_sorting import arrays, same
 
 import helpers
 import mixprec as mp
+from dtypes import tolerance
 from helpers import host, place
 from mixprec import _core
-from refs import tolerance
 
 FEW = settings(max_examples=40, deadline=None)
 FLOATS = ("float16", "float32", "float64")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import mixprec as mp
+from dtypes import dtype_of
 from helpers import LAYOUTS, host, laid_out, place
-from refs import dtype_of
 
 NATIVE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 NATIVE += ("float16", "float32", "float64")

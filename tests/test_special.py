@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import mixprec as mp
+from dtypes import INTS, dtype_of
 from helpers import host, words
-from refs import INTS, dtype_of
-from refs_math import floor_divide
+from refs.math import floor_divide
 
 # Our names, and NumPy's where it has another one.
 FLOAT_ONE = words(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import mixprec as mp
+from dtypes import tolerance
 from helpers import host, place, words
-from refs import tolerance
 
 FEW = settings(max_examples=30, deadline=None)
 METHODS = words(

@@ -53,6 +53,12 @@ def test_is_numpys(name):
         assert ours.identity == theirs.identity
 
 
+def test_what_is_a_ufunc_in_numpy_is_one_here():
+    of_vectors_or_of_two_results = {"matmul", "matvec", "vecdot", "vecmat", "divmod"}
+    theirs = {n for n in mp.functional.__all__ if isinstance(getattr(np, n, None), np.ufunc)}
+    assert theirs - set(UFUNCS) == of_vectors_or_of_two_results
+
+
 def test_methods_of_arrays():
     x = mp.array(A)
     assert x.exp().tolist() == mp.exp(x).tolist()

@@ -46,18 +46,10 @@ static mp_dtype float_of(const mp_array *x) {
     return mp_is_float((mp_dtype)x->dtype) ? (mp_dtype)x->dtype : mp_default_float();
 }
 
-/* sum, prod: booleans and integers in 64 bits; floating x in a floating dtype. */
-mp_status mp_infer_sum(mp_call *call) {
-    const mp_array *x = call->in[0];
-    mp_dtype dtype = (mp_dtype)call->attrs.dtype;
+mp_status mp_infer_sum(mp_call *call) { /* sum, prod */
+    mp_dtype dtype;
     int64_t reduced;
-    if (dtype == MP_NO_DTYPE) {
-        char kind = mp_dtypes[x->dtype].kind;
-        dtype = kind == 'F' ? (mp_dtype)x->dtype : kind == 'U' ? MP_UINT64 : MP_INT64;
-    } else if (mp_is_float((mp_dtype)x->dtype) && !mp_is_float(dtype)) {
-        return mp_fail(MP_ERR_TYPE, "a %s of %s in %s would lose its fractions", call->row->name,
-                       mp_dtypes[x->dtype].name, mp_dtypes[dtype].name);
-    }
+    MP_TRY(mp_rule_sum_dtype(call, &dtype));
     return reduce_axes(call, dtype, &reduced);
 }
 

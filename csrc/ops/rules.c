@@ -62,6 +62,19 @@ mp_status mp_rule_want_broadcast(const mp_array *a, const char *name, int ndim,
                    mp_shape_text(a->ndim, a->shape), mp_shape_text(ndim, shape));
 }
 
+mp_status mp_rule_sum_dtype(const mp_call *call, mp_dtype *dtype) {
+    mp_dtype from = (mp_dtype)call->in[0]->dtype, to = (mp_dtype)call->attrs.dtype;
+    if (to == MP_NO_DTYPE) {
+        char kind = mp_dtypes[from].kind;
+        to = kind == 'F' ? from : kind == 'U' ? MP_UINT64 : MP_INT64;
+    } else if (mp_is_float(from) && !mp_is_float(to)) {
+        return mp_fail(MP_ERR_TYPE, "a %s of %s in %s would lose its fractions", call->row->name,
+                       mp_dtypes[from].name, mp_dtypes[to].name);
+    }
+    *dtype = to;
+    return MP_OK;
+}
+
 mp_status mp_rule_axis(int64_t *axis, int ndim) {
     if (*axis < -ndim || *axis >= ndim)
         return mp_fail(MP_ERR_VALUE, "axis %lld is out of bounds for an array of %d dimensions",

@@ -33,6 +33,9 @@ mp_status mp_rule_want_shape(const mp_array *a, const char *name, int ndim, cons
 /* MP_ERR_VALUE unless `a` broadcasts to the shape. */
 mp_status mp_rule_want_broadcast(const mp_array *a, const char *name, int ndim,
                                  const int64_t *shape);
+/* The dtype of sums and products of x, attrs.dtype where it is given: else booleans and integers in
+ * 64 bits. Floating x gives a floating dtype. */
+mp_status mp_rule_sum_dtype(const mp_call *call, mp_dtype *dtype);
 /* *axis in [-ndim, ndim) made non-negative. */
 mp_status mp_rule_axis(int64_t *axis, int ndim);
 /* The number of elements of a shape; MP_ERR_VALUE for a negative extent, too many dimensions or
@@ -92,11 +95,9 @@ mp_array *mp_chain_number(mp_chain *c, double value);
 /* A sum over some axes, which stay with extent 1; narrow x gives float32, bool int64. */
 mp_array *mp_chain_sum(mp_chain *c, mp_array *x, int n_axes, const int64_t *axes);
 
-/* Pieces of gradient rules along one axis, in scan.c: x backwards, a view; x moved `by` places on
- * (back where it is negative), with `fill` where nothing came; the product of the elements before
- * each. */
+/* Pieces of gradient rules along one axis, in scan.c: x backwards, a view; the product of the
+ * elements before each. */
 mp_array *mp_rule_flip(mp_chain *c, mp_array *x, int axis);
-mp_array *mp_rule_shift(mp_chain *c, mp_array *x, int axis, int by, double fill);
 mp_array *mp_rule_cumprod_before(mp_chain *c, mp_array *x, int axis);
 
 /* MP_ERR_NOT_IMPLEMENTED if the gradient of input i is wanted: for inputs without a rule. */

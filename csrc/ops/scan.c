@@ -14,17 +14,9 @@ static mp_status like_x(mp_call *call, mp_dtype dtype) {
     return MP_OK;
 }
 
-/* cumsum, cumprod: booleans and integers in 64 bits; floating x in a floating dtype. */
-mp_status mp_infer_cumulate(mp_call *call) {
-    const mp_array *x = call->in[0];
-    mp_dtype dtype = (mp_dtype)call->attrs.dtype;
-    if (dtype == MP_NO_DTYPE) {
-        char kind = mp_dtypes[x->dtype].kind;
-        dtype = kind == 'F' ? (mp_dtype)x->dtype : kind == 'U' ? MP_UINT64 : MP_INT64;
-    } else if (mp_is_float((mp_dtype)x->dtype) && !mp_is_float(dtype)) {
-        return mp_fail(MP_ERR_TYPE, "a %s of %s in %s would lose its fractions", call->row->name,
-                       mp_dtypes[x->dtype].name, mp_dtypes[dtype].name);
-    }
+mp_status mp_infer_cumulate(mp_call *call) { /* cumsum, cumprod */
+    mp_dtype dtype;
+    MP_TRY(mp_rule_sum_dtype(call, &dtype));
     return like_x(call, dtype);
 }
 
@@ -66,7 +58,8 @@ mp_array *mp_rule_flip(mp_chain *c, mp_array *x, int axis) {
     return part(c, x, axis, x->shape[axis] - 1, -1, x->shape[axis]);
 }
 
-mp_array *mp_rule_shift(mp_chain *c, mp_array *x, int axis, int by, double fill) {
+/* x moved `by` places on (back where it is negative), with `fill` where nothing came. */
+static mp_array *shift(mp_chain *c, mp_array *x, int axis, int by, double fill) {
     if (!x || x->shape[axis] == 0) return x;
     mp_attrs attrs = mp_attrs_new();
     attrs.n_ints = (uint8_t)(2 * x->ndim);
@@ -83,14 +76,14 @@ static mp_array *scan(mp_chain *c, mp_op op, mp_array *x, int axis) {
 }
 
 mp_array *mp_rule_cumprod_before(mp_chain *c, mp_array *x, int axis) {
-    return mp_rule_shift(c, scan(c, MP_OP_cumprod, x, axis), axis, 1, 1);
+    return shift(c, scan(c, MP_OP_cumprod, x, axis), axis, 1, 1);
 }
 
 /* r_i = gy_i + a_{i+1} r_{i+1}: what comes back to place i of y_i = a_i y_{i-1} + b_i. */
 static mp_array *backwards(mp_chain *c, mp_array *a, mp_array *gy, int axis) {
     mp_attrs attrs = mp_attrs_new();
     attrs.axis = axis;
-    a = mp_rule_flip(c, mp_rule_shift(c, a, axis, -1, 0), axis);
+    a = mp_rule_flip(c, shift(c, a, axis, -1, 0), axis);
     mp_array *r = mp_chain2(c, MP_OP_recurrence, a, mp_rule_flip(c, gy, axis), &attrs);
     return mp_rule_flip(c, r, axis);
 }
@@ -128,7 +121,7 @@ mp_status mp_vjp_recurrence(mp_backward *b) {
     mp_array *r = backwards(&c, b->in[0], mp_chain_wide(&c, b->gy[0]), axis);
     mp_chain_give(&c, 1, r);
     if (b->need[0]) {
-        mp_array *before = mp_rule_shift(&c, b->out[0], axis, 1, 0);
+        mp_array *before = shift(&c, b->out[0], axis, 1, 0);
         mp_chain_give(&c, 0, mp_chain2(&c, MP_OP_mul, before, r, NULL));
     }
     return mp_chain_end(&c);

@@ -399,7 +399,7 @@ PyDoc_STRVAR(
     "over the\n"
     "memory of `array`, outside of any graph; subclasses are made so.");
 
-Py_ssize_t mp_py_length(PyObject *self) {
+static Py_ssize_t length(PyObject *self) {
     if (of(self)->ndim) return (Py_ssize_t)of(self)->shape[0];
     PyErr_SetString(PyExc_TypeError, "len: a 0-d array has no length");
     return -1;
@@ -443,7 +443,7 @@ static PyType_Slot own_slots[] = {
     {Py_tp_methods, mp_py_methods},
     {Py_tp_getset, properties},
     {Py_tp_members, members},
-    {Py_mp_length, mp_py_length},
+    {Py_mp_length, length},
     {Py_mp_subscript, mp_py_get_item},
     {Py_mp_ass_subscript, mp_py_set_item},
     {Py_sq_length, mp_py_length}, /* for reversed, bisect and their like */

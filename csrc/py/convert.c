@@ -200,24 +200,18 @@ void mp_py_load_cuda(void) {
     PyObject *path = mp_py->cuda_path;
     if (!path) return;
     mp_py->cuda_path = NULL;
-    mp_py_load_cuda_from(path);
-    PyErr_Clear(); /* what went wrong shows where the device is used */
-    Py_DECREF(path);
-}
-
-mp_status mp_py_load_cuda_from(PyObject *path) {
     PyObject *folders = PySys_GetObject("path"), *colon = PyUnicode_FromString(":");
     PyObject *joined = colon && folders ? PyUnicode_Join(colon, folders) : NULL;
     PyErr_Clear(); /* sys.path may hold anything */
     PyObject *file = PyUnicode_EncodeFSDefault(path);
     PyObject *text = joined ? PyUnicode_EncodeFSDefault(joined) : NULL;
-    mp_status status = MP_ERR_VALUE;
-    if (file) status = mp_cuda_load(PyBytes_AS_STRING(file), text ? PyBytes_AS_STRING(text) : "");
+    if (file) mp_cuda_load(PyBytes_AS_STRING(file), text ? PyBytes_AS_STRING(text) : "");
+    PyErr_Clear(); /* what went wrong shows where the device is used */
+    Py_DECREF(path);
     Py_XDECREF(colon);
     Py_XDECREF(joined);
     Py_XDECREF(file);
     Py_XDECREF(text);
-    return status;
 }
 
 /* "cuda" or "cuda:12" */

@@ -29,26 +29,16 @@ static int set_attributes(PyObject *object, PyObject *attributes) {
     return status;
 }
 
-/* The elements in memory of their own, unrecorded. */
-static mp_status copy_elements(mp_array *a, mp_array **out) {
-    bool grad, inference;
-    mp_grad_mode_get(&grad, &inference);
-    mp_grad_mode_set(false, inference);
-    mp_status status = mp_op1(MP_OP_copy, a, NULL, out);
-    mp_grad_mode_set(grad, inference);
-    return status;
-}
-
 /* A leaf like self with memory of its own. Takes the attributes. */
 static PyObject *copy_leaf(PyObject *self, PyObject *attributes, bool with_grad) {
     mp_array *a = mp_py_array_of(self), *copy = NULL, *grad = NULL, *grad_copy = NULL;
     mp_leaf *leaf = a->edge.leaf;
-    mp_status status = attributes ? copy_elements(a, &copy) : MP_OK;
+    mp_status status = attributes ? mp_array_copy(a, &copy) : MP_OK;
     if (copy && leaf) {
         status = mp_array_make_leaf(copy);
         if (status == MP_OK) status = mp_array_set_requires_grad(copy, leaf->requires_grad);
         if (status == MP_OK && with_grad) status = mp_leaf_grad(leaf, &grad);
-        if (status == MP_OK && grad) status = copy_elements(grad, &grad_copy);
+        if (status == MP_OK && grad) status = mp_array_copy(grad, &grad_copy);
         if (status == MP_OK && grad) mp_leaf_set_grad(copy->edge.leaf, grad_copy);
         mp_array_unref(grad);
         mp_array_unref(grad_copy);

@@ -294,22 +294,6 @@ static PyObject *info(PyObject *module, PyObject *unused) {
     return dict;
 }
 
-PyDoc_STRVAR(cuda_load_doc, "cuda_load(path, /)\n--\n\nLoads the CUDA library from a path, instead "
-                            "of from beside this module.\n\n"
-                            "Parameters\n----------\npath : str\n    Of the "
-                            "library.\n\nRaises\n------\nDeviceError\n    If there is no driver, "
-                            "no device, or the library does not fit.");
-static PyObject *cuda_load(PyObject *module, PyObject *object) {
-    (void)module;
-    PyObject *path;
-    if (!PyUnicode_FSDecoder(object, &path)) return NULL;
-    Py_CLEAR(mp_py->cuda_path);
-    mp_status status = mp_py_load_cuda_from(path);
-    Py_DECREF(path);
-    if (status == MP_ERR_VALUE && PyErr_Occurred()) return NULL;
-    return status == MP_OK ? Py_NewRef(Py_None) : mp_py_raise(status);
-}
-
 PyDoc_STRVAR(set_device_class_doc,
              "set_device_class(cls, /)\n--\n\nSets the class of what `ndarray.device` gives.\n\n"
              "Parameters\n----------\ncls : type\n    A subclass of str, called with the name.");
@@ -377,7 +361,6 @@ PyMethodDef mp_py_info_functions[] = {
     {"default_device", default_device, METH_NOARGS, default_device_doc},
     {"set_default_device", set_default_device, METH_O, set_default_device_doc},
     {"info", info, METH_NOARGS, info_doc},
-    {"cuda_load", cuda_load, METH_O, cuda_load_doc},
     {"set_device_class", set_device_class, METH_O, set_device_class_doc},
     {"set_scalar_types", set_scalar_types, METH_O, set_scalar_types_doc},
     {"set_errors", MP_PY_FAST(set_errors), METH_FASTCALL, set_errors_doc},

@@ -21,7 +21,8 @@ typedef struct export {
 }
 export;
 
-PyObject *mp_py_export(mp_storage *storage, bool writable) {
+/* An object that keeps a storage and, if it may be written through, counts among its exports. */
+static PyObject *new_export(mp_storage *storage, bool writable) {
     export *self = PyObject_New(export, mp_py->export);
     if (!self) return NULL;
     self->storage = mp_storage_ref(storage);
@@ -76,7 +77,7 @@ static PyObject *array_over(mp_array *a, PyObject *base, bool writable) {
 PyObject *mp_py_numpy_view(mp_array *a, bool exported) {
     if (mp_py_check(mp_array_settle(a)) < 0) return NULL;
     bool writable = !a->storage->read_only && !a->no_base_write;
-    PyObject *base = mp_py_export(a->storage, writable && exported);
+    PyObject *base = new_export(a->storage, writable && exported);
     return base ? array_over(a, base, writable) : NULL;
 }
 

@@ -124,9 +124,8 @@ int mp_py_device(const char *op, PyObject *object, mp_device *out);
 PyObject *mp_py_device_object(mp_device device);
 mp_device mp_py_default_device(void); /* of the thread: where new arrays go, the CPU at first */
 void mp_py_set_default_device(mp_device device);
+/* Python's folders are searched for NVIDIA's libraries. */
 void mp_py_load_cuda(void);
-/* The same from a path; Python's folders are searched for NVIDIA's libraries. */
-mp_status mp_py_load_cuda_from(PyObject *path);
 
 /* What the arrays among the operands say about the Python numbers beside them. */
 typedef struct mp_py_partner {
@@ -168,8 +167,6 @@ int mp_py_from_numpy(const char *op, PyArrayObject *a, int copy, mp_array **out)
 PyObject *mp_py_numpy_view(mp_array *a, bool exported);
 /* The same elements as a NumPy array; those of a GPU are copied. */
 PyObject *mp_py_numpy(mp_array *a);
-/* An object that keeps a storage and, if it may be written through, counts among its exports. */
-PyObject *mp_py_export(mp_storage *storage, bool writable);
 void mp_py_export_begin(mp_storage *storage);
 void mp_py_export_end(mp_storage *storage);
 int mp_py_numpy_init(PyObject *module);
@@ -206,8 +203,6 @@ PyObject *mp_py_item(mp_array *a); /* of one element */
 PyObject *mp_py_to_list(mp_array *a);
 /* dst[...] = value, which may be anything that stands for an array on any device (assign.c) */
 int mp_py_assign(const char *op, mp_array *dst, PyObject *value);
-/* Number of elements along axis 0; a TypeError for 0-d arrays. */
-Py_ssize_t mp_py_length(PyObject *self);
 
 /* Methods that lie in files of their own; their texts are in methods.c. */
 PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);

@@ -16,29 +16,7 @@ __all__ = [
     "silu",
     "softmax",
     "softplus",
-    "tanh",
 ]
-
-
-def tanh(x: ArrayLike) -> ndarray:
-    """The hyperbolic tangent of each element.
-
-    Parameters
-    ----------
-    x : array_like
-        The values.
-
-    Returns
-    -------
-    ndarray
-        From -1 to 1.
-
-    Examples
-    --------
-    >>> mp.tanh(mp.array([0.0, 1.0]))
-    array([0. , 0.76159...])
-    """
-    return _core.tanh(x)
 
 
 def sigmoid(x: ArrayLike) -> ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
-from .._short import straight
 from .._numpy import fallback, is_text
+from .._short import straight
 from .._typing import ArrayLike
 from ..creation import asarray
 from ._axis import normal, one_of

@@ -35,6 +35,7 @@ __all__ = [
     "sinc",
     "sinh",
     "tan",
+    "tanh",
 ]
 
 
@@ -265,6 +266,28 @@ def cosh(x: ArrayLike) -> ndarray:
     array([1. , 1.5430...])
     """
     return _core.cosh(x)
+
+
+@ufunc("tanh")
+def tanh(x: ArrayLike) -> ndarray:
+    """The hyperbolic tangent of each element.
+
+    Parameters
+    ----------
+    x : array_like
+        The values.
+
+    Returns
+    -------
+    ndarray
+        From -1 to 1.
+
+    Examples
+    --------
+    >>> mp.tanh(mp.array([0.0, 1.0]))
+    array([0. , 0.76159...])
+    """
+    return _core.tanh(x)
 
 
 @ufunc("asinh")
