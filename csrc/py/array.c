@@ -446,7 +446,7 @@ static PyType_Slot own_slots[] = {
     {Py_mp_length, length},
     {Py_mp_subscript, mp_py_get_item},
     {Py_mp_ass_subscript, mp_py_set_item},
-    {Py_sq_length, mp_py_length}, /* for reversed, bisect and their like */
+    {Py_sq_length, length}, /* for reversed, bisect and their like */
     {Py_sq_item, mp_py_sequence_item},
     {Py_sq_contains, contains},
     {Py_bf_getbuffer, mp_py_get_buffer},
