@@ -14,6 +14,7 @@ from .._core import div as _div
 from .._core import mul as _mul
 from .._core import ndarray
 from .._core import sub as _sub
+from .._short import short
 from .._typing import ArrayLike
 from ._out import deliver
 from ._ufunc import ufunc
@@ -271,6 +272,7 @@ def clamp(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = No
     return clip(x, min, max)
 
 
+@short("nonzero")  # of the condition alone
 def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None) -> Any:
     """Elements of x1 where the condition holds, and of x2 elsewhere.
 
