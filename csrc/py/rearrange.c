@@ -2,7 +2,7 @@
  * make, joins, differences, counts. See short.c. */
 #include <string.h>
 
-#include "py.h"
+#include "index.h"
 
 /* The only argument, an array on which ops would do no more than their work. */
 static mp_array *plain_array(PyObject *const *args, Py_ssize_t n, PyObject *names) {
@@ -222,10 +222,26 @@ static PyObject *bincount(PyObject *const *args, Py_ssize_t n, PyObject *names) 
     return count_elements(x, weights, most + 1 > least ? most + 1 : least);
 }
 
+/* nonzero(mask) and where(mask) of a vector of bools */
+static PyObject *nonzero(PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    mp_array *mask = mp_py_only_array(args, n, names), *places;
+    if (!mask || n != 1 || mask->ndim != 1 || mask->dtype != MP_BOOL) return NULL;
+    if (mp_py_index_mask(mask, 0, mp_array_ref(mask), &places) < 0) return NULL;
+    PyObject *item = mp_py_wrap(places), *result = item ? PyTuple_Pack(1, item) : NULL;
+    Py_XDECREF(item);
+    return result;
+}
+
 const mp_py_way mp_py_rearrange_ways[] = {
-    {"squeeze", squeeze},       {"atleast_1d", atleast_1d},
-    {"atleast_2d", atleast_2d}, {"flip", flip},
-    {"trace", trace},           {"diff", diff},
-    {"repeat", repeat},         {"concatenate", concatenate},
-    {"bincount", bincount},     {NULL, NULL},
+    {"squeeze", squeeze},
+    {"atleast_1d", atleast_1d},
+    {"atleast_2d", atleast_2d},
+    {"flip", flip},
+    {"trace", trace},
+    {"diff", diff},
+    {"repeat", repeat},
+    {"concatenate", concatenate},
+    {"bincount", bincount},
+    {"nonzero", nonzero},
+    {NULL, NULL},
 };

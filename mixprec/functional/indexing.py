@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._short import short
 from .._typing import ArrayLike
 from ..creation import asarray, beside
 from ..grids import arange
@@ -59,6 +60,7 @@ def flatnonzero(a: ArrayLike) -> ndarray:
     return _core.nonzero(mask, int(_core.sum(mask, None, False, None)))
 
 
+@short("nonzero")
 def nonzero(a: ArrayLike) -> tuple[ndarray, ...]:
     """The indices along each axis of elements that are not 0.
 

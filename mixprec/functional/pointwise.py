@@ -17,6 +17,7 @@ from .._core import mul as _mul
 from .._core import ndarray
 from .._core import sub as _sub
 from .._numpy import fallback, is_text
+from .._short import short
 from .._typing import ArrayLike
 from ._out import deliver
 from ._ufunc import _MISSING, ufunc
@@ -278,6 +279,7 @@ def clamp(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = No
 def where(condition: ArrayLike) -> tuple[ndarray, ...]: ...
 @overload
 def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike) -> ndarray: ...
+@short("nonzero")  # of the condition alone
 def where(condition: ArrayLike, x1: ArrayLike = _MISSING, x2: ArrayLike = _MISSING) -> Any:
     """Elements of x1 where the condition holds, and of x2 elsewhere.
 
