@@ -84,7 +84,7 @@ class ScalarType(type):
     dtype: np.dtype[Any]
 
     def __call__(cls, value: Any = 0, /) -> Any:
-        if type(value) in _NUMBERS:  # the most frequent
+        if type(value) in _NUMBERS or isinstance(value, np.generic):  # the most frequent
             return cls.dtype.type(value)
         if isinstance(value, ndarray):
             return value.astype(cls.dtype)
