@@ -85,7 +85,7 @@ class ScalarType(type):
     of_number: Any  # NumPy's scalar type
 
     def __call__(cls, value: Any = 0, /) -> Any:
-        if type(value) is int or type(value) is float:
+        if type(value) in _NUMBERS or isinstance(value, np.generic):  # the most frequent
             return cls.of_number(value)
         if isinstance(value, ndarray):
             return value.astype(cls.dtype)

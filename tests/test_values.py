@@ -113,6 +113,16 @@ def test_values_beside_numpy_scalars(dtype):
                 np.testing.assert_array_equal(got.numpy(), want[0].numpy())
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "uint64", "float16", "float32"])
+def test_numpy_scalars_are_written_as_numpy_writes_them(dtype):
+    x, a = mp.zeros(5, dtype=dtype), np.zeros(5, dtype)
+    scalars = np.int64(300), np.uint32(2**10), np.float32(0.1), np.float64(2.7), np.bool_(True)
+    for y in (x, a):
+        for i, scalar in enumerate(scalars):
+            y[i] = scalar
+    assert x.tolist() == a.tolist()
+
+
 def test_a_list_times_an_integer_value_is_repeated():
     n = mp.array([3, 2])
     narrow = n.astype("uint8")[0]

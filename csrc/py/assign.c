@@ -3,6 +3,7 @@
 #include "index.h"
 
 #include <math.h>
+#include <numpy/arrayscalars.h>
 #include <string.h>
 
 /* ---- numbers ---- */
@@ -60,6 +61,21 @@ static int encode_element(mp_dtype dtype, const mp_array *a, void *bytes) {
     return 1;
 }
 
+/* A NumPy scalar of a frequent dtype, among floats or among integers. np.float64 is a Python float.
+ */
+static int encode_scalar(mp_dtype dtype, PyObject *value, void *bytes) {
+    if (mp_is_float(dtype)) {
+        if (!PyArray_IsScalar(value, Float)) return 0;
+        mp_store_double(dtype, bytes, PyArrayScalar_VAL(value, Float));
+        return 1;
+    }
+    if (PyArray_IsScalar(value, Long)) mp_store_int(dtype, bytes, PyArrayScalar_VAL(value, Long));
+    else if (PyArray_IsScalar(value, UInt))
+        mp_store_int(dtype, bytes, PyArrayScalar_VAL(value, UInt));
+    else return 0;
+    return 1;
+}
+
 /* 1; 0 where value is something else, or cannot be read here; -1. */
 int mp_py_encode(const char *op, mp_dtype dtype, PyObject *value, void *bytes) {
     if (PyFloat_Check(value)) {
@@ -79,7 +95,8 @@ int mp_py_encode(const char *op, mp_dtype dtype, PyObject *value, void *bytes) {
         mp_store_int(dtype, bytes, value == Py_True);
         return 1;
     }
-    return PyLong_Check(value) ? encode_long(op, dtype, value, bytes) : 0;
+    if (PyLong_Check(value)) return encode_long(op, dtype, value, bytes);
+    return encode_scalar(dtype, value, bytes);
 }
 
 /* ---- anything ---- */
