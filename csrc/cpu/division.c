@@ -26,6 +26,36 @@
     }
 QUOTIENT(int64_t, i64)
 
+/* The same by way of doubles, where both are below 2^52: a quotient that is no whole number is not
+ * rounded to one then. Loops over it are vectorised. */
+static inline int64_t quotient_near_i64(int64_t a, int64_t b) {
+    return (int64_t)((double)a / (double)(b == 0 ? 1 : b)) & -(int64_t)(b != 0);
+}
+static inline int64_t fmod_near_i64(int64_t a, int64_t b) {
+    return (a - quotient_near_i64(a, b) * b) & -(int64_t)(b != 0);
+}
+static inline int64_t floor_divide_near_i64(int64_t a, int64_t b) {
+    int64_t q = quotient_near_i64(a, b), rest = (a - q * b) & -(int64_t)(b != 0);
+    return q - (int64_t)((rest != 0) & ((rest ^ b) < 0));
+}
+static inline int64_t remainder_near_i64(int64_t a, int64_t b) {
+    int64_t rest = fmod_near_i64(a, b);
+    return rest + (b & -(int64_t)((rest != 0) & ((rest ^ b) < 0)));
+}
+static bool all_small(int64_t n, const int64_t *a, const int64_t *b) {
+    const uint64_t most = (uint64_t)1 << 52;
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < n; i++) bits |= ((uint64_t)a[i] + most) | ((uint64_t)b[i] + most);
+    return bits < 2 * most;
+}
+#define WHOLE_ROWS(op, exact)                                                                      \
+    MP_ROW_FN(op##_row_small, int64_t, int64_t, int64_t, op##_near_i64(A, B))                      \
+    MP_ROW_FN(op##_row_large, int64_t, int64_t, int64_t, exact)                                    \
+    static void op##_row_i64(int64_t n, void *y, const void *a, const void *b, const void *c,      \
+                             const mp_attrs *attrs) {                                              \
+        (all_small(n, a, b) ? op##_row_small : op##_row_large)(n, y, a, b, c, attrs);              \
+    }
+
 /* Of 32 bits by way of doubles, whose quotient is right when truncated: loops over it are
  * vectorised. */
 static inline int32_t quotient_i32(int32_t a, int32_t b) {
@@ -90,7 +120,7 @@ NEAR_ROWS(fmod, fmod_near(A, B), fmodf(A, B))
 #define DIVISION(op, f64_formula, signed_formula, narrow_formula, unsigned_formula,                \
                  narrow_unsigned_formula)                                                          \
     MP_ROW_FN(op##_row_f64, double, double, double, f64_formula)                                   \
-    MP_ROW_FN(op##_row_i64, int64_t, int64_t, int64_t, signed_formula)                             \
+    WHOLE_ROWS(op, signed_formula)                                                                 \
     MP_ROW_FN(op##_row_u64, uint64_t, uint64_t, uint64_t, unsigned_formula)                        \
     MP_ROW_FN(op##_row_i8, int8_t, int8_t, int8_t, narrow_formula)                                 \
     MP_ROW_FN(op##_row_i16, int16_t, int16_t, int16_t, narrow_formula)                             \

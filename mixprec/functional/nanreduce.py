@@ -197,7 +197,12 @@ def _extreme(
     where: Any,
 ) -> ndarray:
     x = asarray(a)
-    y: ndarray = function(_filled(x, least), axis, None, keepdims, initial, where)
+    y: ndarray
+    if x.device == "cpu":  # where results can be looked at, one pass is often all
+        y = function(x, axis, None, keepdims, initial, where)
+        if reduce.all(_core.equal(y, y)):
+            return y
+    y = function(_filled(x, least), axis, None, keepdims, initial, where)
     if not is_floating(x.dtype) or initial is not None:
         return y
     return _core.where(_core.any(_core.equal(x, x), axis, keepdims), y, float("nan"))
