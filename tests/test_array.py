@@ -460,7 +460,7 @@ def test_most_dimensions():
     np.testing.assert_array_equal(x[(one,) * 32].numpy(), a[(one,) * 32])
     np.testing.assert_array_equal(np.from_dlpack(x), a)
     assert mp.sum(x).item() == mp.max(x).item() * 32 == 63 * 32
-    with pytest.raises(ValueError, match=r"zeros: shape \((10{17}, ){20}"):
+    with pytest.raises(ValueError, match=r"zeros: shape \((10{17}, ){15}"):
         mp.zeros((10**17,) * 31 + (0,))
     for many in (
         lambda: x[None],

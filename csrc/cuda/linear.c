@@ -194,8 +194,8 @@ static mp_status launch_all(const job *j, const void *bias, bool *done) {
     const mp_cuda_stack *s = &j->s;
     mp_cuda_product p = {.m = s->m, .n = s->n, .k = s->k, .batch = 1, .bias = bias, .c_ld = s->n};
     int64_t c_step[MP_CUDA_DIMS], items = 1, a_bytes = mp_dtypes[s->a.dtype].bytes,
-                                 b_bytes = mp_dtypes[s->b.dtype].bytes,
-                                 c_bytes = mp_dtypes[s->c_dtype].bytes, batch = 1;
+                                  b_bytes = mp_dtypes[s->b.dtype].bytes,
+                                  c_bytes = mp_dtypes[s->c_dtype].bytes, batch = 1;
     int along = batch_dim(s);
     p.dtype = s->a.dtype, p.c_dtype = s->c_dtype;
     layout_of(&s->a, s->m, s->k, &p.a_ld, &p.a_transposed);

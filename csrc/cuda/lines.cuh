@@ -8,8 +8,8 @@
 struct mp_lines {
     char *data;
     int dtype, bytes, ndim;
-    int64_t n, lines;                                 /* elements of a line */
-    int64_t step;                                     /* along a line, in bytes */
+    int64_t n, lines;                                   /* elements of a line */
+    int64_t step;                                       /* along a line, in bytes */
     int64_t extent[MP_CUDA_DIMS], stride[MP_CUDA_DIMS]; /* of the other dimensions, in bytes */
 };
 
