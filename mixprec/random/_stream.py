@@ -6,6 +6,7 @@ loops in Python are taken one after another from a block that one call fills.
 
 from __future__ import annotations
 
+import operator
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -77,17 +78,25 @@ class Stream:
         return np.random.Generator(np.random.Philox(key=seed, counter=[0, call, 0, 0]))
 
 
-def counted(seed: int) -> Stream:
-    """A stream of its own: a call number for each device."""
-    calls: dict[str, int] = {}
+class Counted:
+    """Gives the seed and the number of a call, counted for each device. A class, for pickle."""
 
-    def take(device: str) -> tuple[int, int]:
+    __slots__ = ("calls", "seed")
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.calls: dict[str, int] = {}
+
+    def __call__(self, device: str) -> tuple[int, int]:
         name = str(device)
-        call = calls.get(name, 0)
-        calls[name] = call + 1
-        return seed, call
+        call = self.calls.get(name, 0)
+        self.calls[name] = call + 1
+        return self.seed, call
 
-    return Stream(take)
+
+def counted(seed: int) -> Stream:
+    """A stream of its own."""
+    return Stream(Counted(seed))
 
 
 def fresh_seed() -> int:
@@ -104,6 +113,8 @@ def to_seed(op: str, seed: Any) -> int:
     if hasattr(seed, "tolist"):
         seed = seed.tolist()
     try:
+        if isinstance(seed, (list, tuple)):  # NumPy's own reading of a list in itself crashes
+            seed = [operator.index(s) for s in seed]
         if isinstance(seed, int) and 0 <= seed < _RANGE:
             return int(seed)
         return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
