@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* of mp_backend and everything it reaches; checked when a backend library is loaded */
-#define MP_ABI 5
+#define MP_ABI 6
 #define MP_MAX_DIMS 8
 #define MP_MAX_OUT 4   /* outputs of one op, hidden ones included */
 #define MP_MAX_INTS 24 /* integers in one list attribute: starts, steps and shape of a slice */
@@ -39,6 +39,7 @@ typedef enum mp_status {
     MP_ERR_VALUE, /* shapes and values */
     MP_ERR_TYPE,  /* dtypes */
     MP_ERR_INDEX,
+    MP_ERR_AXIS, /* an axis that is not there: a kind of value and of index */
     MP_ERR_MEMORY,
     MP_ERR_NOT_IMPLEMENTED,
     MP_ERR_DEVICE,

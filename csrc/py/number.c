@@ -2,6 +2,8 @@
  * an operand that is not an array gets its chance through NotImplemented. */
 #include "py.h"
 
+#include <string.h>
+
 /* ---- binary ---- */
 
 /* Whether an object of a class that extends NumPy's wants to compute itself, as NumPy asks it. */
@@ -14,6 +16,12 @@ static bool takes_over(PyObject *object) {
     return refuses || PyArray_GetPriority(object, 0) > MP_PY_PRIORITY;
 }
 
+/* Whether an object of another library may know better what to do with an array of ours. */
+static bool defers(PyObject *object) {
+    return PyObject_HasAttrString(object, "__array_ufunc__") ||
+           PyArray_GetPriority(object, 0) > MP_PY_PRIORITY;
+}
+
 /* The operand that is not an array: 1 with a new reference, 0 where it is none of ours, -1. */
 static int other_operand(mp_op op, PyObject *object, const mp_array *partner_array,
                          mp_array **out) {
@@ -22,7 +30,8 @@ static int other_operand(mp_op op, PyObject *object, const mp_array *partner_arr
     mp_py_meet(&partner, partner_array);
     bool wraps = !(mp_op_rows[op].flags & MP_NOGRAD); /* comparisons see the number as it is */
     if (wraps && mp_py_check_range(mp_op_rows[op].name, object, &partner) < 0) return -1;
-    return mp_py_operand(mp_op_rows[op].name, object, &partner, out);
+    int found = mp_py_operand(mp_op_rows[op].name, object, &partner, out);
+    return found || defers(object) ? found : mp_py_foreign(mp_op_rows[op].name, object, out);
 }
 
 static PyObject *not_implemented(int found) {
@@ -83,7 +92,7 @@ PyObject *mp_py_unary(mp_op op, PyObject *self) {
 
 BINARY(add, MP_OP_add)
 BINARY(subtract, MP_OP_sub)
-BINARY(multiply, MP_OP_mul)
+BINARY(multiply_elements, MP_OP_mul)
 BINARY(matrix_multiply, MP_OP_matmul)
 BINARY(floor_divide, MP_OP_floor_divide)
 BINARY(remainder_of, MP_OP_remainder)
@@ -92,6 +101,17 @@ BINARY(bits_or, MP_OP_bitwise_or)
 BINARY(bits_xor, MP_OP_bitwise_xor)
 BINARY(left_shift, MP_OP_bitwise_left_shift)
 BINARY(right_shift, MP_OP_bitwise_right_shift)
+
+/* Whether a list or tuple is to be repeated: by integers as NumPy's scalars do it, not by arrays.
+ */
+static bool repeats(PyObject *sequence, PyObject *count) {
+    return (PyList_CheckExact(sequence) || PyTuple_CheckExact(sequence)) && mp_py_is_array(count) &&
+           mp_py_is_value(count) && strchr("IU", mp_dtypes[mp_py_array_of(count)->dtype].kind);
+}
+static PyObject *multiply(PyObject *a, PyObject *b) {
+    if (repeats(a, b) || repeats(b, a)) return Py_NewRef(Py_NotImplemented);
+    return multiply_elements(a, b);
+}
 
 /* (a // b, a % b) */
 static PyObject *divide_whole(PyObject *a, PyObject *b) {
@@ -235,7 +255,7 @@ PyType_Slot mp_py_number_slots[] = {
     {Py_nb_rshift, right_shift},
     {Py_nb_inplace_add, add_in_place},
     {Py_nb_inplace_subtract, subtract_in_place},
-    {Py_nb_inplace_multiply, multiply_in_place},
+    {Py_nb_inplace_multiply, multiply_elements_in_place},
     {Py_nb_inplace_true_divide, divide_in_place},
     {Py_nb_inplace_matrix_multiply, matrix_multiply_in_place},
     {Py_nb_inplace_power, power_in_place},
