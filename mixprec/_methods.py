@@ -6,7 +6,7 @@ of the tables below. Importing this file binds them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import _core, _layout
@@ -78,7 +78,8 @@ def sort(
     stable: bool | None = True,
 ) -> None:
     """Sorts the array in place, as NumPy's method does. See `mp.sort`, which gives a copy."""
-    self.copy_(F.sort(self, axis, kind, order, descending=descending, stable=stable))
+    x = _core.copy(self) if self.requires_grad else self  # what backward keeps is not written
+    self.copy_(F.sort(x, axis, kind, order, descending=descending, stable=stable))
 
 
 def partition(
@@ -89,7 +90,13 @@ def partition(
     order: None = None,
 ) -> None:
     """Partitions the array in place. See `mp.partition`, which gives a copy."""
-    self.copy_(F.partition(self, kth, axis, kind, order))
+    x = _core.copy(self) if self.requires_grad else self
+    self.copy_(F.partition(x, kth, axis, kind, order))
+
+
+def reversed_rows(self: ndarray) -> Iterator[ndarray]:
+    """What `reversed` gives: the elements along the first axis, the last one first."""
+    return iter(self[::-1] if self.ndim else self)
 
 
 def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:
@@ -234,6 +241,7 @@ _METHODS = {
     **{f.__name__: f for f in (compress, conj, fill, tobytes, tofile)},
     "bfloat16": _bfloat16,
     "conjugate": conj,
+    "__reversed__": reversed_rows,
     "clone": F.copy,
     "float": _float,
     "int": _int,

@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import _core
 from .._core import ndarray
+from .._numpy import fallback
 from .._promotion import can_cast
 from .._typing import ArrayLike, DTypeLike
-from ..creation import asarray
+from ..creation import asarray, named
 from ._axis import normal
 from ._out import deliver
 from .shape import ravel
@@ -219,12 +220,16 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
     return [x[(*before, slice(a, b))] for a, b in zip([0, *cuts], ends, strict=True)]
 
 
+_REPEATING = ("edge", "reflect", "symmetric", "wrap")  # modes of pad that repeat elements
+
+
 def pad(
     x: ArrayLike,
     pad_width: Any,
     mode: str = "constant",
     *,
-    constant_values: float = 0.0,
+    constant_values: Any = 0.0,
+    **kwargs: Any,
 ) -> ndarray:
     """x with a border around it.
 
@@ -234,10 +239,13 @@ def pad(
         The array.
     pad_width : int, (before, after) or a pair for every axis
         How many elements to add; one number or pair holds for all axes.
-    mode : {"constant"}
-        Only constant borders are there.
+    mode : str
+        "constant", "edge", "reflect", "symmetric", "wrap"; with NumPy's others ("linear_ramp",
+        "mean" and so on) the result has no gradient.
     constant_values : number
         The value of the border.
+    **kwargs : object
+        What NumPy's other modes take.
 
     Returns
     -------
@@ -248,10 +256,14 @@ def pad(
     --------
     >>> mp.pad(mp.array([1.0, 2.0]), (1, 2))
     array([0., 1., 2., 0., 0.])
+    >>> mp.pad(mp.array([1.0, 2.0, 3.0]), 2, "reflect")
+    array([3., 2., 1., 2., 3., 2., 1.])
     """
-    if mode != "constant":
-        raise NotImplementedError(f"pad: mode {mode!r} is not there, only 'constant'")
     x = asarray(x)
+    if mode == "constant" and not isinstance(constant_values, (int, float)):
+        kwargs["constant_values"] = constant_values
+    if kwargs or mode not in ("constant", *_REPEATING):
+        return cast("ndarray", fallback(np.pad, (x, pad_width, mode), kwargs, op="pad"))
     try:
         pairs = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
     except ValueError:
@@ -260,7 +272,14 @@ def pad(
         ) from None
     if pairs.dtype.kind not in "iu":
         raise TypeError(f"pad: pad_width is {pad_width!r}, must be integers")
-    return _core.pad(x, pairs.reshape(-1).tolist(), constant_values)
+    if mode == "constant":
+        return _core.pad(x, pairs.reshape(-1).tolist(), constant_values)
+    for axis, pair in enumerate(pairs.tolist()):
+        if pair != [0, 0]:  # where NumPy would find each element
+            with named("pad"):
+                places = np.pad(np.arange(x.shape[axis]), pair, mode)  # type: ignore[call-overload]
+            x = _core.take(x, asarray(places, device=str(x.device)), axis)
+    return x if x.ndim and pairs.any() else _core.copy(x)
 
 
 concat = concatenate
