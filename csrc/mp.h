@@ -40,6 +40,7 @@ typedef enum mp_status {
     MP_ERR_VALUE, /* shapes and values */
     MP_ERR_TYPE,  /* dtypes */
     MP_ERR_INDEX,
+    MP_ERR_AXIS, /* an axis that is not there: a kind of value and of index */
     MP_ERR_MEMORY,
     MP_ERR_NOT_IMPLEMENTED,
     MP_ERR_DEVICE,

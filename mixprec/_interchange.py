@@ -43,11 +43,16 @@ def library_of(x: Any) -> str:
     return type(x).__module__.partition(".")[0]
 
 
+def is_immutable(x: Any) -> bool:
+    """Whether its memory must not be written, whatever its capsule says."""
+    return library_of(x) in _IMMUTABLE
+
+
 def borrow(x: Any) -> ndarray:
     """An array over the memory of another library's, outside of that library's graph."""
     detach = getattr(x, "detach", None)
     x = detach() if callable(detach) else x
-    return _core.from_dlpack(x, read_only=library_of(x) in _IMMUTABLE)
+    return _core.from_dlpack(x, read_only=is_immutable(x))
 
 
 def lend(array: ndarray, like: Any) -> Any:

@@ -80,7 +80,8 @@ def sort(
     stable: bool | None = True,
 ) -> None:
     """Sorts the array in place, as NumPy's method does. See `mp.sort`, which gives a copy."""
-    self.copy_(F.sort(self, axis, kind, order, descending=descending, stable=stable))
+    x = _core.copy(self) if self.requires_grad else self  # what backward keeps is not written
+    self.copy_(F.sort(x, axis, kind, order, descending=descending, stable=stable))
 
 
 def partition(
@@ -91,7 +92,8 @@ def partition(
     order: None = None,
 ) -> None:
     """Partitions the array in place. See `mp.partition`, which gives a copy."""
-    self.copy_(F.partition(self, kth, axis, kind, order))
+    x = _core.copy(self) if self.requires_grad else self
+    self.copy_(F.partition(x, kth, axis, kind, order))
 
 
 def where(self: ndarray, condition: ArrayLike, other: ArrayLike) -> ndarray:

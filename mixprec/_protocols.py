@@ -82,9 +82,21 @@ def _into_numpy(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     return func(*_in_numpy(args), **{key: _in_numpy(value) for key, value in kwargs.items()})
 
 
+def _takes_over(x: Any) -> bool:
+    """Whether an operand of another library computes with arrays of ours itself."""
+    kind = type(x)
+    return hasattr(kind, "__array_ufunc__") and not issubclass(
+        kind, (ndarray, np.ndarray, np.generic)
+    )
+
+
 def _array_ufunc(self: ndarray, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """`ndarray.__array_ufunc__` where the core does not know what to call."""
+    if any(_takes_over(x) for x in inputs):
+        return NotImplemented
     found = _ufunc(ufunc)
+    if method == "at" and isinstance(inputs[0], np.ndarray):
+        return _into_numpy(ufunc.at, inputs, kwargs)
     if kwargs:
         out = kwargs.get("out")
         if out is not None:

@@ -7,6 +7,7 @@ and goes wherever a dtype goes, in NumPy's functions too.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import ml_dtypes
@@ -60,7 +61,7 @@ __all__ = [
 ]
 
 
-_NUMBERS = frozenset((bool, int, float, str))
+_NUMBERS = frozenset((bool, int, float))
 
 
 class ScalarType(type):
@@ -93,13 +94,16 @@ class ScalarType(type):
             from .creation import array
 
             return array(value, cls.dtype)
+        if isinstance(value, (str, bytes)) and cls.dtype.isbuiltin == 2:
+            value = float(value)  # ml_dtypes' own reading of a text that is no number crashes
         return cls.of_number(value)
 
     def __eq__(cls, other: object) -> bool:
         return cls is other or (not isinstance(other, ScalarType) and cls.dtype == other)
 
-    def __hash__(cls) -> int:
-        return hash(cls.dtype)
+    # Of the dtype, and without Python code, in which an interrupt would end up: NumPy hashes types
+    # where it looks for a dtype, and drops any error there.
+    __hash__ = property(operator.attrgetter("dtype.__hash__"))
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
@@ -169,7 +173,14 @@ unsignedinteger: Any = _kind("unsignedinteger", np.unsignedinteger)
 def _scalar_type(name: str, of: Any) -> ScalarType:
     found = np.dtype(of)
     doc = f"The dtype {found.name}; called, a value of it."
-    own = {"dtype": found, "of_number": found.type, "__module__": "mixprec", "__doc__": doc}
+    # NumPy asks for both names, and drops errors of `__getattr__` too
+    own = {
+        "dtype": found,
+        "__numpy_dtype__": found,
+        "of_number": found.type,
+        "__module__": "mixprec",
+        "__doc__": doc,
+    }
     return ScalarType(name, (), own)
 
 

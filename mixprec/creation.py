@@ -240,7 +240,14 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
     """
     if not hasattr(x, "__dlpack__"):
         raise TypeError(f"from_dlpack: a {type(x).__name__} has no __dlpack__")
-    return _placed("from_dlpack", _core.from_dlpack(x), None, copy, device)
+    return _placed("from_dlpack", _shared(x), None, copy, device)
+
+
+def _shared(x: Any) -> ndarray:
+    """An array over another library's memory, which is not written if its arrays never change."""
+    from ._interchange import is_immutable
+
+    return _core.from_dlpack(x, read_only=is_immutable(x))
 
 
 def _convert(op: str, obj: Any, dtype: Any, copy: bool | None, device: str | None) -> ndarray:
@@ -252,7 +259,7 @@ def _convert(op: str, obj: Any, dtype: Any, copy: bool | None, device: str | Non
     if isinstance(obj, (np.ndarray, np.generic)):
         values = np.asarray(obj)
     elif hasattr(obj, "__dlpack__"):
-        return _placed(op, _core.from_dlpack(obj), dtype, copy, device)
+        return _placed(op, _shared(obj), dtype, copy, device)
     elif _has_arrays(obj):
         return _placed(op, _joined(op, obj, dtype), dtype, None, device)
     elif _is_buffer(obj):
@@ -353,8 +360,9 @@ def check_order(op: str, order: Any) -> None:
 
 def _has_python_floats(obj: Any) -> bool:
     """Whether the values are Python's, and not NumPy's in a list."""
-    while isinstance(obj, (list, tuple)) and obj:
-        obj = obj[0]
+    for _ in range(MAX_DIMS):  # a class that claims to be a list may go on for ever
+        if isinstance(obj, (list, tuple)) and obj:
+            obj = obj[0]
     return isinstance(obj, (list, tuple, int, float)) and not isinstance(obj, np.generic)
 
 

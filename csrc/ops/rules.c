@@ -77,7 +77,7 @@ mp_status mp_rule_sum_dtype(const mp_call *call, mp_dtype *dtype) {
 
 mp_status mp_rule_axis(int64_t *axis, int ndim) {
     if (*axis < -ndim || *axis >= ndim)
-        return mp_fail(MP_ERR_VALUE, "axis %lld is out of bounds for an array of %d dimensions",
+        return mp_fail(MP_ERR_AXIS, "axis %lld is out of bounds for an array of %d dimensions",
                        (long long)*axis, ndim);
     if (*axis < 0) *axis += ndim;
     return MP_OK;

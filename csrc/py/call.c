@@ -54,6 +54,10 @@ static int read_int_list(const char *op, const char *name, PyObject *object, mp_
 }
 
 static int read_attr(const char *op, const mp_attr_row *attr, PyObject *object, mp_attrs *attrs) {
+    if (PyBool_Check(object) && (!strcmp(attr->name, "axis") || !strcmp(attr->name, "axes"))) {
+        PyErr_Format(PyExc_TypeError, "%s: %s is a bool, an integer is wanted", op, attr->name);
+        return -1;
+    }
     char *at = (char *)attrs + attr->at;
     mp_dtype dtype;
     bool truth;
@@ -222,7 +226,8 @@ static PyObject *run(mp_op op, PyObject *const *inputs, Py_ssize_t n, PyObject *
 static PyObject *run_sequence(mp_op op, PyObject *sequence, PyObject *const *attributes,
                               PyObject *dst) {
     const char *name = mp_op_rows[op].name;
-    PyObject *items = PyUnicode_Check(sequence) ? NULL : PySequence_Fast(sequence, "");
+    /* a tuple of its own: an item that is asked for its array may change the sequence */
+    PyObject *items = PyUnicode_Check(sequence) ? NULL : PySequence_Tuple(sequence);
     if (!items) {
         PyErr_Format(PyExc_TypeError, "%s: the inputs are a %.100s, a sequence of arrays is wanted",
                      name, Py_TYPE(sequence)->tp_name);

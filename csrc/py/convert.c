@@ -111,9 +111,10 @@ int mp_py_ints(const char *op, const char *name, PyObject *object, int most, int
         if (!PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
         PyErr_Clear(); /* an array has __index__ too, whatever its dimensions */
     }
-    if (PyUnicode_Check(object))
+    if (PyUnicode_Check(object) || !PySequence_Check(object)) /* nor sets and dicts */
         return wrong_type(op, name, object, "an integer or a sequence of them");
-    PyObject *items = PySequence_Fast(object, "");
+    /* a tuple of its own: an item that is asked for its integer may change the list */
+    PyObject *items = PySequence_Tuple(object);
     if (!items) return wrong_type(op, name, object, "an integer or a sequence of them");
     Py_ssize_t count = PySequence_Fast_GET_SIZE(items);
     int status = 0;
@@ -380,6 +381,20 @@ int mp_py_operand(const char *op, PyObject *object, const mp_py_partner *partner
     } else {
         return 0;
     }
+    return status < 0 ? -1 : 1;
+}
+
+int mp_py_foreign(const char *op, PyObject *object, mp_array **out) {
+    if (PyType_Check(object)) return 0;
+    PyObject *method = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__array__");
+    if (!method) {
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(method);
+    PyArrayObject *a = (PyArrayObject *)PyArray_FromAny(object, NULL, 0, 0, 0, NULL);
+    int status = a ? mp_py_from_numpy(op, a, MP_PY_COPY_IF_NEEDED, out) : -1;
+    Py_XDECREF(a);
     return status < 0 ? -1 : 1;
 }
 

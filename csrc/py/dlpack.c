@@ -177,6 +177,10 @@ PyObject *mp_py_method_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t 
     int versioned = wants_versioned(values[1]);
     void *consumer;
     bool to_cpu, always = values[3] == Py_True, never = values[3] == Py_False;
+    if (values[3] && values[3] != Py_None &&
+        mp_py_bool("__dlpack__", "copy", values[3], &always) < 0)
+        return NULL;
+    never |= values[3] && values[3] != Py_None && !always;
     if (versioned < 0 || check_target(a, values[2], &to_cpu) < 0) return NULL;
     if (check_exportable(a, versioned || always || to_cpu, values[0]) < 0) return NULL;
     if (to_cpu && never) {
@@ -208,23 +212,30 @@ static bool is_on_gpu(int32_t type) { return type == DL_CUDA || type == DL_CUDA_
 
 /* The producer may use the memory anew, most likely on the default stream: after what we do. */
 static void leave(const dl_tensor *tensor) {
-    if (is_on_gpu(tensor->device.type))
-        order((mp_device)(tensor->device.id + 1), NULL, legacy_stream, true);
+    int id = tensor->device.id;
+    if (is_on_gpu(tensor->device.type) && id >= 0 && id < INT16_MAX)
+        order((mp_device)(id + 1), NULL, legacy_stream, true);
 }
 
 /* The consumed tensor lies in a capsule that the storage owns: it goes as Python objects do, with
- * the GIL. */
+ * the GIL. A deleter may run Python code, which must not meet an error that is on its way. */
 static void end_managed(PyObject *capsule) {
     dl_managed *m = PyCapsule_GetPointer(capsule, NULL);
     if (!m || !m->deleter) return;
+    PyObject *kind, *value, *trace;
+    PyErr_Fetch(&kind, &value, &trace);
     leave(&m->tensor);
     m->deleter(m);
+    PyErr_Restore(kind, value, trace);
 }
 static void end_versioned(PyObject *capsule) {
     dl_versioned *v = PyCapsule_GetPointer(capsule, NULL);
     if (!v || !v->deleter) return;
+    PyObject *kind, *value, *trace;
+    PyErr_Fetch(&kind, &value, &trace);
     if (v->version.major == DL_MAJOR) leave(&v->tensor);
     v->deleter(v);
+    PyErr_Restore(kind, value, trace);
 }
 
 static mp_status find_dtype(const dl_tensor *tensor, mp_dtype *out) {
@@ -242,49 +253,78 @@ static mp_status find_dtype(const dl_tensor *tensor, mp_dtype *out) {
 }
 
 static mp_status find_device(const dl_tensor *tensor, mp_device *out) {
-    int type = tensor->device.type;
-    *out = is_on_gpu(type) ? (mp_device)(tensor->device.id + 1) : MP_CPU;
+    int type = tensor->device.type, id = tensor->device.id;
+    if (is_on_gpu(type) && (id < 0 || id >= INT16_MAX))
+        return mp_fail(MP_ERR_DEVICE, "from_dlpack: device cuda:%d is not possible", id);
+    *out = is_on_gpu(type) ? (mp_device)(id + 1) : MP_CPU;
     if (type == DL_CPU || type == DL_CUDA_HOST || *out != MP_CPU) return MP_OK;
     return mp_fail(MP_ERR_DEVICE, "from_dlpack: devices of DLPack's type %d are not supported",
                    type);
+}
+
+/* Where a tensor's elements lie around its first, in elements. */
+typedef struct extent {
+    int64_t strides[MP_MAX_DIMS], low, high;
+    bool empty, repeats; /* no element; some more than once */
+} extent;
+
+/* MP_ERR_VALUE for what no memory can hold. */
+static mp_status measure(const dl_tensor *tensor, extent *e) {
+    int64_t stride = 1, most = INT64_MAX / 16; /* of bytes, whatever the dtype */
+    *e = (extent){.empty = false};
+    if (tensor->ndim < 0 || tensor->ndim > MP_MAX_DIMS)
+        return mp_fail(MP_ERR_VALUE, "from_dlpack: %d dimensions, at most %d are possible",
+                       tensor->ndim, MP_MAX_DIMS);
+    if (tensor->ndim > 0 && !tensor->shape)
+        return mp_fail(MP_ERR_VALUE, "from_dlpack: %d dimensions, but no shape", tensor->ndim);
+    for (int i = tensor->ndim - 1; i >= 0; i--) {
+        int64_t size = tensor->shape[i];
+        if (size < 0)
+            return mp_fail(MP_ERR_VALUE, "from_dlpack: dimension %d has negative size %lld", i,
+                           (long long)size);
+        e->strides[i] = tensor->strides ? tensor->strides[i] : stride;
+        e->empty |= size == 0;
+        if (__builtin_mul_overflow(stride, size > 1 ? size : 1, &stride) || stride > most)
+            return mp_fail(MP_ERR_VALUE, "from_dlpack: shape %s does not fit in 64 bits",
+                           mp_shape_text(tensor->ndim, tensor->shape));
+    }
+    for (int i = 0; i < tensor->ndim && !e->empty; i++) {
+        int64_t reach, *end = e->strides[i] < 0 ? &e->low : &e->high;
+        if (__builtin_mul_overflow(tensor->shape[i] - 1, e->strides[i], &reach) ||
+            __builtin_add_overflow(*end, reach, end) || *end > most || *end < -most)
+            return mp_fail(MP_ERR_VALUE, "from_dlpack: strides %s do not fit in 64 bits",
+                           mp_shape_text(tensor->ndim, e->strides));
+        e->repeats |= tensor->shape[i] > 1 && e->strides[i] == 0;
+    }
+    if (!tensor->data && !e->empty)
+        return mp_fail(MP_ERR_VALUE, "from_dlpack: shape %s, but no memory",
+                       mp_shape_text(tensor->ndim, tensor->shape));
+    return MP_OK;
 }
 
 /* An array over the tensor's memory; the storage takes `owner`. */
 static mp_status adopt(const dl_tensor *tensor, bool read_only, PyObject *owner, mp_array **out) {
     mp_dtype dtype = MP_FLOAT32;
     mp_device device;
-    int64_t strides[MP_MAX_DIMS], low = 0, high = 0, stride = 1;
-    bool empty = false, repeats = false;
+    extent e;
     MP_TRY(find_dtype(tensor, &dtype));
     MP_TRY(find_device(tensor, &device));
-    if (tensor->ndim < 0 || tensor->ndim > MP_MAX_DIMS)
-        return mp_fail(MP_ERR_VALUE, "from_dlpack: %d dimensions, at most %d are possible",
-                       tensor->ndim, MP_MAX_DIMS);
-    for (int i = tensor->ndim - 1; i >= 0; i--) {
-        strides[i] = tensor->strides ? tensor->strides[i] : stride;
-        stride *= tensor->shape[i];
-        empty |= tensor->shape[i] == 0;
-    }
-    for (int i = 0; i < tensor->ndim && !empty; i++) {
-        int64_t reach = (tensor->shape[i] - 1) * strides[i];
-        *(reach < 0 ? &low : &high) += reach;
-        repeats |= tensor->shape[i] > 1 && strides[i] == 0;
-    }
+    MP_TRY(measure(tensor, &e));
     int itemsize = mp_dtypes[dtype].bytes;
     char *first = (char *)tensor->data + tensor->byte_offset;
     if ((uintptr_t)first % (uintptr_t)itemsize)
         return mp_fail(MP_ERR_VALUE, "from_dlpack: memory at %p is not aligned to %d bytes",
                        (void *)first, itemsize);
-    size_t bytes = empty ? 0 : (size_t)(high - low + 1) * (size_t)itemsize;
+    size_t bytes = e.empty ? 0 : (size_t)(e.high - e.low + 1) * (size_t)itemsize;
     mp_storage *storage;
-    MP_TRY(mp_storage_wrap(device, first + low * itemsize, bytes, read_only, mp_py_drop, owner,
+    MP_TRY(mp_storage_wrap(device, first + e.low * itemsize, bytes, read_only, mp_py_drop, owner,
                            &storage));
     Py_INCREF(owner);
     if (!read_only) mp_py_export_begin(storage); /* its owner may write at any time */
     mp_status status =
-        mp_array_over(storage, dtype, tensor->ndim, tensor->shape, strides, -low, out);
+        mp_array_over(storage, dtype, tensor->ndim, tensor->shape, e.strides, -e.low, out);
     mp_storage_unref(storage);
-    if (status == MP_OK) (*out)->no_base_write = repeats;
+    if (status == MP_OK) (*out)->no_base_write = e.repeats;
     return status;
 }
 
@@ -316,8 +356,9 @@ static int consume(PyObject *capsule, mp_array **out, bool *copied) {
             "from_dlpack: what __dlpack__ gave is no capsule of a tensor, or was used before");
         return -1;
     }
+    int result = mp_py_check(status); /* before the deleter runs, which may fail in its own way */
     Py_DECREF(owner);
-    return mp_py_check(status);
+    return result;
 }
 
 /* The handle of the thread's stream, for a producer on a GPU; None for others, NULL with an
@@ -329,7 +370,8 @@ static PyObject *stream_for(PyObject *x) {
     int read = place ? mp_py_ints("from_dlpack", "__dlpack_device__", place, 2, device, &n) : -1;
     Py_XDECREF(place);
     if (read < 0) return NULL;
-    if (n < 2 || !is_on_gpu((int32_t)device[0])) return Py_NewRef(Py_None);
+    if (n < 2 || !is_on_gpu((int32_t)device[0]) || device[1] < 0 || device[1] >= INT16_MAX)
+        return Py_NewRef(Py_None);
     mp_device ours = (mp_device)(device[1] + 1);
     const mp_backend *backend;
     void *stream;
@@ -388,6 +430,9 @@ static PyObject *from_dlpack(PyObject *module, PyObject *const *args, Py_ssize_t
     PyObject *values[4];
     if (mp_py_arguments(&signature, args, n, names, values) < 0) return NULL;
     PyObject *copy = values[2] ? values[2] : Py_None;
+    bool truth;
+    if (copy != Py_None && mp_py_bool("from_dlpack", "copy", copy, &truth) < 0) return NULL;
+    if (copy != Py_None) copy = truth ? Py_True : Py_False;
     mp_device device = MP_CPU;
     bool placed = values[1] && values[1] != Py_None, copied, read_only = false;
     if (values[3] && mp_py_bool("from_dlpack", "read_only", values[3], &read_only) < 0) return NULL;

@@ -6,6 +6,7 @@ static PyObject *exception_of(mp_status status) {
     case MP_ERR_VALUE: return PyExc_ValueError;
     case MP_ERR_TYPE: return PyExc_TypeError;
     case MP_ERR_INDEX: return PyExc_IndexError;
+    case MP_ERR_AXIS: return mp_py->axis_error;
     case MP_ERR_MEMORY: return mp_py->out_of_memory;
     case MP_ERR_NOT_IMPLEMENTED: return PyExc_NotImplementedError;
     case MP_ERR_DEVICE: return mp_py->device_error;
@@ -54,6 +55,11 @@ int mp_py_error_init(PyObject *module) {
     mp_py->device_error = PyErr_NewExceptionWithDoc("mixprec.DeviceError",
                                                     "A device that is not there, or that failed.",
                                                     PyExc_RuntimeError, NULL);
+    PyObject *numpys = PyImport_ImportModule("numpy.exceptions");
+    if (!numpys) return -1;
+    mp_py->axis_error = PyObject_GetAttrString(numpys, "AxisError");
+    Py_DECREF(numpys);
+    if (!mp_py->axis_error) return -1;
     if (!mp_py->out_of_memory || !mp_py->device_error) return -1;
     if (PyModule_AddObjectRef(module, "OutOfMemoryError", mp_py->out_of_memory) < 0) return -1;
     return PyModule_AddObjectRef(module, "DeviceError", mp_py->device_error);

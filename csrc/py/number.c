@@ -2,6 +2,8 @@
  * an operand that is not an array gets its chance through NotImplemented. */
 #include "py.h"
 
+#include <string.h>
+
 /* ---- binary ---- */
 
 /* Whether an object of a class that extends NumPy's wants to compute itself, as NumPy asks it. */
@@ -14,6 +16,12 @@ static bool takes_over(PyObject *object) {
     return refuses || PyArray_GetPriority(object, 0) > MP_PY_PRIORITY;
 }
 
+/* Whether an object of another library may know better what to do with an array of ours. */
+static bool defers(PyObject *object) {
+    return PyObject_HasAttrString(object, "__array_ufunc__") ||
+           PyArray_GetPriority(object, 0) > MP_PY_PRIORITY;
+}
+
 /* The operand that is not an array: 1 with a new reference, 0 where it is none of ours, -1. */
 static int other_operand(mp_op op, PyObject *object, const mp_array *partner_array,
                          mp_array **out) {
@@ -24,6 +32,7 @@ static int other_operand(mp_op op, PyObject *object, const mp_array *partner_arr
     bool wraps = !(mp_op_rows[op].flags & MP_NOGRAD) && op != MP_OP_div;
     if (wraps && mp_py_check_range(mp_op_rows[op].name, object, &partner) < 0) return -1;
     int found = mp_py_operand(mp_op_rows[op].name, object, &partner, out);
+    if (!found && !defers(object)) found = mp_py_foreign(mp_op_rows[op].name, object, out);
     if (found <= 0 || mp_py_follow(mp_array_device(partner_array), false, out) == 0) return found;
     mp_array_clear(out);
     return -1;
@@ -258,7 +267,7 @@ PyType_Slot mp_py_number_slots[] = {
     {Py_nb_rshift, right_shift},
     {Py_nb_inplace_add, add_in_place},
     {Py_nb_inplace_subtract, subtract_in_place},
-    {Py_nb_inplace_multiply, multiply_in_place},
+    {Py_nb_inplace_multiply, multiply_elements_in_place},
     {Py_nb_inplace_true_divide, divide_in_place},
     {Py_nb_inplace_matrix_multiply, matrix_multiply_in_place},
     {Py_nb_inplace_power, power_in_place},

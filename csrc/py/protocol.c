@@ -30,6 +30,17 @@ static PyObject *known_function(PyObject *ufunc, PyObject *method) {
     return PyDict_GetItemWithError(mp_py->ufuncs, ufunc);
 }
 
+/* Whether the operands are such as no other library computes with. */
+static bool are_plain(PyObject *const *operands, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *x = operands[i];
+        if (!mp_py_is_array(x) && !PyArray_CheckExact(x) && !mp_py_is_number(x) &&
+            !PyArray_IsScalar(x, Generic))
+            return false;
+    }
+    return true;
+}
+
 /* self, then args and keyword values, to the function that knows all cases. */
 static PyObject *call_rest(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
     Py_ssize_t total = n + (names ? PyTuple_GET_SIZE(names) : 0);
@@ -48,7 +59,8 @@ PyObject *mp_py_method_array_ufunc(PyObject *self, PyObject *const *args, Py_ssi
         PyErr_SetString(PyExc_TypeError, "__array_ufunc__: a ufunc and a method are wanted");
         return NULL;
     }
-    PyObject *function = names ? NULL : known_function(args[0], args[1]);
+    bool plain = !names && are_plain(args + 2, n - 2);
+    PyObject *function = plain ? known_function(args[0], args[1]) : NULL;
     if (function) return PyObject_Vectorcall(function, args + 2, (size_t)n - 2, NULL);
     return PyErr_Occurred() ? NULL : call_rest(self, args, n, names);
 }

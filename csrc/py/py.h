@@ -25,8 +25,8 @@ enum { MP_PY_DEVICES = 17 };  /* whose name objects are kept */
  */
 typedef struct mp_py_state {
     PyTypeObject *ndarray, *export, *handle;
-    PyObject *out_of_memory, *device_error; /* exceptions */
-    PyObject *device_class;                 /* called with a device's name, or NULL: str */
+    PyObject *out_of_memory, *device_error, *axis_error; /* exceptions */
+    PyObject *device_class; /* called with a device's name, or NULL: str */
     PyObject *devices[MP_PY_DEVICES];
     PyArray_Descr *descr[MP_DTYPE_COUNT];
     PyObject *scalar_type[MP_DTYPE_COUNT]; /* mp.float32 and its kin */
@@ -142,6 +142,8 @@ int mp_py_number(const char *op, PyObject *object, const mp_py_partner *partner,
 /* Anything that stands for an array: 1 and a new reference, or 0 where it is something else, or -1.
  */
 int mp_py_operand(const char *op, PyObject *object, const mp_py_partner *partner, mp_array **out);
+/* The same for what has nothing but NumPy's __array__, as tables and tensors of others do. */
+int mp_py_foreign(const char *op, PyObject *object, mp_array **out);
 /* The same, where something else is a TypeError that names the argument. Gives 0 or -1. */
 int mp_py_input(const char *op, const char *name, PyObject *object, const mp_py_partner *partner,
                 mp_array **out);

@@ -67,6 +67,8 @@ def asfortranarray(a: ArrayLike, dtype: DTypeLike = None) -> ndarray:
     (4, 8)
     """
     x = asarray(a, dtype)
+    if x.ndim == 0:  # as in NumPy
+        return _core.reshape(x, (1,))
     return _core.permute(_core.contiguous(_core.permute(x, None)), None)
 
 

@@ -20,10 +20,21 @@ def one_of(op: str, axis: Any, dim: Any) -> Any:
     return dim
 
 
+def integer(op: str, name: str, value: Any) -> int:
+    """An argument that must be an integer, and no bool; TypeError in the name of `op`."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    kind = type(value).__name__
+    raise TypeError(f"{op}: {name} is a {kind}, an integer is wanted")
+
+
 def normal(op: str, axis: int, ndim: int) -> int:
     """`axis` counted from the front. AxisError, which is a ValueError and an IndexError, in the
     name of `op` if there is no such axis."""
-    axis = operator.index(axis)
+    axis = integer(op, "axis", axis)
     if not -ndim <= axis < ndim:
         raise AxisError(f"{op}: axis {axis} is out of bounds for an array of {ndim} dimensions")
     return axis % ndim
@@ -42,7 +53,7 @@ def listed(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """Ascending axes from the front; None is all of them."""
     if axis is None:
         return tuple(range(ndim))
-    given: Any = [axis] if hasattr(axis, "__index__") else axis
+    given: Any = axis if isinstance(axis, (tuple, list)) else [axis]
     axes = sorted(normal(op, a, ndim) for a in given)
     if len(set(axes)) < len(axes):
         raise ValueError(f"{op}: axis {axis} names an axis twice")

@@ -88,9 +88,12 @@ def _call(
     casting: str = "same_kind",
     order: str = "K",
     subok: bool = True,
+    **unknown: Any,
 ) -> Any:
     """Calls that are not plain: with an output, a mask or a dtype, or the wrong count."""
     name, nin = self.__name__, self.nin
+    if unknown:
+        raise TypeError(f"{name}: there is no argument {next(iter(unknown))!r}")
     if not nin <= len(args) <= nin + self.nout:
         raise TypeError(f"{name}: {nin} arrays are wanted, {len(args)} arguments given")
     if len(args) > nin:
@@ -409,7 +412,13 @@ def reduceat(
     op = _want_binary(self, "reduceat")
     x = asarray(array)
     axis = normal(op, axis, x.ndim)
-    begins = [int(i) for i in asarray(indices).reshape(-1).tolist()]
+    places = asarray(indices)
+    if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
+        raise (ValueError if places.ndim != 1 else TypeError)(
+            f"{op}: indices are a {places.dtype} array of {places.ndim} dimensions, integers in 1 "
+            "dimension are wanted"
+        )
+    begins = [int(i) for i in places.tolist()]
     extent = x.shape[axis]
     for i in begins:
         if not 0 <= i < extent:

@@ -116,6 +116,11 @@ def _read_lists(
 ) -> tuple[list[ndarray], _Terms, tuple[Any, ...] | None]:
     """The same of arrays that are followed by lists of numbers."""
     pairs = len(operands) // 2
+    if not pairs:
+        raise ValueError("einsum: a text, or an array and the list of its labels is wanted")
+    for labels in operands[1::2]:
+        if not isinstance(labels, (list, tuple)):
+            raise TypeError(f"einsum: labels are a {type(labels).__name__}, a list is wanted")
     terms = [tuple(operands[2 * i + 1]) for i in range(pairs)]
     wanted = tuple(operands[-1]) if len(operands) % 2 else None
     for label in (label for term in [*terms, wanted or ()] for label in term):

@@ -222,6 +222,9 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
     return [x[(*before, slice(a, b))] for a, b in zip([0, *cuts], ends, strict=True)]
 
 
+_REPEATING = ("edge", "reflect", "symmetric", "wrap")  # modes of pad that repeat elements
+
+
 def pad(
     x: ArrayLike,
     pad_width: Any,

@@ -6,6 +6,8 @@ from .. import _core
 from .._core import ndarray
 from .._dtypes import float64
 from .._typing import ArrayLike
+from ._axis import integer
+from ._out import deliver
 from ._ufunc import ufunc
 
 __all__ = [
@@ -113,7 +115,7 @@ def rint(x: ArrayLike) -> ndarray:
     return _core.round(x)
 
 
-def round(x: ArrayLike, decimals: int = 0) -> ndarray:
+def round(x: ArrayLike, decimals: int = 0, out: ndarray | None = None) -> ndarray:
     """Each element, rounded to a number of decimal places, halves to even. Also spelled `around`.
 
     Parameters
@@ -122,6 +124,8 @@ def round(x: ArrayLike, decimals: int = 0) -> ndarray:
         The values.
     decimals : int
         The places after the point; with a negative number, tens and hundreds are rounded.
+    out : ndarray, optional
+        Where the result goes.
 
     Returns
     -------
@@ -135,18 +139,18 @@ def round(x: ArrayLike, decimals: int = 0) -> ndarray:
     >>> mp.round(mp.array([1.234, 5.678]), 1)
     array([1.2, 5.7])
     """
-    whole = _core.round(x)
-    if decimals == 0 or (decimals > 0 and whole.dtype.kind in "biu"):
-        return whole
-    if whole.dtype.kind in "biu":
-        wide = _core.cast(x, float64)
-        return _core.cast(_scaled(wide, decimals), whole.dtype)
-    return _scaled(x, decimals)
+    y = _core.round(x)
+    if decimals != 0 and not (integer("round", "decimals", decimals) > 0 and y.dtype.kind in "biu"):
+        if y.dtype.kind in "biu":
+            y = _core.cast(_scaled(_core.cast(x, float64), decimals), y.dtype)
+        else:
+            y = _scaled(x, decimals)
+    return deliver("round", y, out)
 
 
 def _scaled(x: ArrayLike, decimals: int) -> ndarray:
     """x rounded at a power of ten other than 1, as NumPy does it: multiplied, rounded, divided."""
-    factor = 10.0 ** abs(decimals)
+    factor = 10.0 ** min(abs(decimals), 308)  # a float's largest power
     if decimals > 0:
         return _core.div(_core.round(_core.mul(x, factor)), factor)
     return _core.mul(_core.round(_core.div(x, factor)), factor)

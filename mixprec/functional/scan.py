@@ -215,7 +215,7 @@ def diff(
         ends = [_end(x, axis, prepend), x, _end(x, axis, append)]
         x = _core.concatenate([e for e in ends if e is not None], axis)
     before = (slice(None),) * axis
-    for _ in range(n):
+    for _ in range(min(n, x.shape[axis])):  # after so many there is nothing left
         later, earlier = x[(*before, slice(1, None))], x[(*before, slice(None, -1))]
         x = _core.not_equal(later, earlier) if x.dtype == bool_ else _core.sub(later, earlier)
     return x

@@ -1,4 +1,4 @@
-"""Arrays as sets. Results have no gradients."""
+"""Arrays as sets. The gradient of an element goes to where it was first met."""
 
 from __future__ import annotations
 
@@ -51,12 +51,13 @@ class UniqueInverse(NamedTuple):
 
 
 def _flat(a: ArrayLike) -> ndarray:
-    x = asarray(a).detach()
+    x = asarray(a)
     return _core.reshape(x, (x.size,))
 
 
 def _first(s: ndarray, equal_nan: bool) -> ndarray:
     """Where sorted elements are the first of their kind."""
+    s = s.detach()
     later, earlier = s[1:], s[:-1]
     new = _core.not_equal(later, earlier)
     if equal_nan:
@@ -71,7 +72,7 @@ def _distinct(x: ndarray, equal_nan: bool) -> UniqueAll:
     if x.size == 0:
         none = full((0,), 0, dtype="int64", device=device)
         return UniqueAll(x, none, none, none)
-    order = _core.argsort(x, 0, False)
+    order = _core.argsort(x.detach(), 0, False)
     s = _core.take(x, order, 0)
     first = _first(s, equal_nan)
     starts = _core.arange((x.size,), "int64", device, 0, 1)[first]
@@ -133,7 +134,7 @@ def unique(
         return fallback(
             np.unique, (ar, return_index, return_inverse, return_counts, axis), op="unique"
         )
-    x = asarray(ar).detach()
+    x = asarray(ar)
     if axis is not None:
         return _unique_slices(x, return_index, return_inverse, return_counts, axis, equal_nan)
     if not (return_index or return_inverse or return_counts):
@@ -153,10 +154,12 @@ def _unique_slices(
             f"{x.device}; use .cpu()"
         )
     numpy_unique: Any = np.unique
-    found = numpy_unique(x.numpy(), index, inverse, counts, axis, equal_nan=equal_nan)
-    if not isinstance(found, tuple):
-        return _core.from_numpy(found)
-    return tuple(_core.from_numpy(np.ascontiguousarray(f)) for f in found)
+    found = numpy_unique(x.detach().numpy(), True, inverse, counts, axis, equal_nan=equal_nan)
+    places, *more = (_core.from_numpy(np.ascontiguousarray(f)) for f in found[1:])
+    values = _core.take(x, places, axis)
+    if not (index or inverse or counts):
+        return values
+    return (values, *([places] if index else []), *more)
 
 
 def unique_all(x: ArrayLike, /) -> UniqueAll:
@@ -252,7 +255,7 @@ def isin(
         result: ndarray = fallback(np.isin, (x1, x2), {"invert": invert})
         return result
     device = next((str(x.device) for x in (x1, x2) if isinstance(x, ndarray)), None)
-    x, others = asarray(x1, device=device).detach(), _flat(asarray(x2, device=device))
+    x, others = asarray(x1, device=device).detach(), _flat(asarray(x2, device=device)).detach()
     if others.size == 0:
         return full(x.shape, invert, dtype="bool", device=str(x.device))
     s = _core.sort(others, 0, False)

@@ -353,7 +353,7 @@ def squeeze(x: ArrayLike, axis: Axis = None, *, dim: Axis = None) -> ndarray:
         axis = one_of("squeeze", axis, dim)
     if axis is None:
         return _core.reshape(x, tuple(extent for extent in shape if extent != 1))
-    drop = several("squeeze", listed((axis,)), x.ndim)
+    drop = several("squeeze", axis, x.ndim)
     for a in drop:
         if shape[a] != 1:
             raise ValueError(f"squeeze: axis {a} of shape {shape} has extent {shape[a]}, not 1")
@@ -381,9 +381,8 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> ndarray:
     (1, 3)
     """
     x = asarray(x)
-    given = listed((axis,))
-    ndim = x.ndim + len(given)
-    new = several("expand_dims", given, ndim)
+    ndim = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    new = several("expand_dims", axis, ndim)
     rest = iter(x.shape)
     return _core.reshape(x, tuple(1 if a in new else next(rest) for a in range(ndim)))
 
@@ -450,6 +449,10 @@ def broadcast_shapes(*shapes: Shape) -> tuple[int, ...]:
     >>> mp.broadcast_shapes((3, 1), (4,))
     (3, 4)
     """
+    for shape in shapes:
+        if not isinstance(shape, Sequence) and not hasattr(shape, "__index__"):
+            kind = type(shape).__name__
+            raise TypeError(f"broadcast_shapes: a shape is a {kind}, a tuple is wanted")
     given = [listed((shape,)) for shape in shapes]
     result = [1] * max(map(len, given), default=0)
     for shape in given:

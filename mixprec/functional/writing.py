@@ -140,6 +140,8 @@ def copyto(
     >>> x
     array([1., 0., 3.])
     """
+    if not isinstance(dst, ndarray):
+        raise TypeError(f"copyto: dst is a {type(dst).__name__}, an mp.ndarray is wanted")
     number = isinstance(src, int | float)
     if number and where is True and dst.dtype.kind not in "biu":
         dst[...] = src

@@ -6,6 +6,7 @@ loops in Python are taken one after another from a block that one call fills.
 
 from __future__ import annotations
 
+import operator
 import os
 from collections import defaultdict
 from collections.abc import Callable
@@ -78,17 +79,25 @@ class Stream:
         return np.random.Generator(np.random.Philox(key=seed, counter=[0, call, 0, 0]))
 
 
-def counted(seed: int) -> Stream:
-    """A stream of its own: a call number for each device."""
-    calls: dict[str, int] = defaultdict(int)
+class Counted:
+    """Gives the seed and the number of a call, counted for each device. A class, for pickle."""
 
-    def take(device: str) -> tuple[int, int]:
+    __slots__ = ("calls", "seed")
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.calls: dict[str, int] = defaultdict(int)
+
+    def __call__(self, device: str) -> tuple[int, int]:
         name = "cuda:0" if device == "cuda" else str(device)
-        call = calls[name]
-        calls[name] = call + 1
-        return seed, call
+        call = self.calls[name]
+        self.calls[name] = call + 1
+        return self.seed, call
 
-    return Stream(take)
+
+def counted(seed: int) -> Stream:
+    """A stream of its own."""
+    return Stream(Counted(seed))
 
 
 def fresh_seed() -> int:
@@ -105,6 +114,8 @@ def to_seed(op: str, seed: Any) -> int:
     if hasattr(seed, "tolist"):
         seed = seed.tolist()
     try:
+        if isinstance(seed, (list, tuple)):  # NumPy's own reading of a list in itself crashes
+            seed = [operator.index(s) for s in seed]
         if isinstance(seed, int) and 0 <= seed < _RANGE:
             return int(seed)
         return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
