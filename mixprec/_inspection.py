@@ -37,7 +37,7 @@ class __array_namespace_info__:
     --------
     >>> info = mp.__array_namespace_info__()
     >>> info.capabilities()["max dimensions"]
-    8
+    32
     >>> list(info.dtypes(kind="real floating"))
     ['float32', 'float64']
     >>> info.default_device()

@@ -461,7 +461,7 @@ def test_lists_that_do_not_fit():
     with pytest.raises(OverflowError):
         mp.array([300], dtype=mp.uint8)
     deep = 1
-    for _ in range(12):
+    for _ in range(40):
         deep = [deep]
     with pytest.raises(ValueError):
         mp.array(deep)
