@@ -17,7 +17,6 @@ from ._device import move, target
 from ._dtypes import bfloat16, float16, float32, float64, int32, int64
 from ._short import short
 from ._typing import ArrayLike
-from .autograd import no_grad
 from .functional.shape import listed, view
 
 # Functions whose first argument is the array.
@@ -211,6 +210,8 @@ def resize(self: ndarray, *new_shape: Any, refcheck: bool = True) -> None:
         return
     if not self.flags.owndata:
         raise ValueError("resize: the array is a view, or its memory is another library's")
+    from .autograd import no_grad
+
     kept = min(size, self.size)
     with no_grad():
         longer = _core.full((size,), self.dtype, self.device, 0)

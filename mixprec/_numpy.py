@@ -99,7 +99,7 @@ SAME = frozenset(
         "False_", "True_", "base_repr", "binary_repr", "bytes_", "char", "exceptions",
         "get_printoptions", "getbufsize", "geterr", "geterrcall", "index_exp", "iterable",
         "ndindex", "object_", "polynomial", "printoptions", "s_", "set_printoptions", "setbufsize",
-        "seterr", "seterrcall", "str_", "strings", "typename", "typing",
+        "seterr", "seterrcall", "str_", "strings", "typing",
     )
 )  # fmt: skip
 
@@ -274,14 +274,14 @@ def cold(path: str, summary: str, module: str = "mixprec") -> Callable[..., Any]
         asked = place is not None and place < len(args) and args[place] is not None
         return fallback(func, args, kwargs, op=behind.__name__, keep=asked)
 
-    for method in _UFUNC_METHODS if isinstance(func, np.ufunc) else ():
-        setattr(behind, method, _method(func, method))
     behind.__name__ = behind.__qualname__ = func.__name__
     behind.__module__ = module
     behind.__doc__ = _doc(path, summary, names)
     if signature:
         behind.__signature__ = signature  # type: ignore[attr-defined]
     function = straight(func)(behind)
+    for method in _UFUNC_METHODS if isinstance(func, np.ufunc) else ():
+        setattr(function, method, _method(func, method))
     return short(_WAYS[path])(function) if path in _WAYS else function
 
 

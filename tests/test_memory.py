@@ -71,7 +71,7 @@ def test_threads_share_no_block():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_child_has_its_own():
     x = mp.ones(COUNT)
     del x

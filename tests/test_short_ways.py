@@ -204,7 +204,7 @@ def test_fill():
 def test_where_of_the_condition():
     mask = mp.array([[0, 1], [1, 1]]) > 0
     assert [i.tolist() for i in mp.where(mask)] == [[0, 1, 1], [1, 0, 1]]
-    with pytest.raises(ValueError, match="where: one of x1 and x2 is given"):
+    with pytest.raises(ValueError, match="where: x1 and x2 are wanted"):
         mp.where(mask, 1.0)
 
 

@@ -14,7 +14,7 @@ from .._numpy import fallback, plain
 from .._promotion import can_cast
 from .._short import short
 from .._typing import ArrayLike, DTypeLike
-from ..creation import asarray
+from ..creation import asarray, named
 from ._axis import normal
 from ._out import deliver
 from .shape import ravel
@@ -268,13 +268,15 @@ def pad(
     if mode in _GATHERED and kwargs.get("reflect_type", "even") == "even":
         for axis, pair in enumerate(pairs.tolist()):
             if any(pair):
-                places = np.pad(np.arange(y.shape[axis]), pair, mode)
+                with named("pad"):
+                    places = np.pad(np.arange(y.shape[axis]), pair, mode)
                 y = _core.take(y, asarray(places, device=y.device), axis)
         return y
     if mode == "constant":
         kwargs["constant_values"] = plain("pad", constant_values)
     numpy_pad: Any = np.pad
-    result: ndarray = fallback(numpy_pad, (y, pairs, mode), kwargs)
+    with named("pad"):
+        result: ndarray = fallback(numpy_pad, (y, pairs, mode), kwargs)
     return result
 
 
