@@ -34,7 +34,7 @@ def laid_out(array, layout):
 
 def kind_dtype(item, dtype):
     """The dtype that an input of a sample takes in a test of `dtype`."""
-    if item.kind == "fixed":
+    if item.kind in ("fixed", "distinct"):
         return item.array.dtype
     if item.kind == "fixed32":
         return np.dtype(np.float32)
@@ -52,7 +52,8 @@ def make_inputs(sample, dtype, layout="contiguous"):
             made.append(None)
             continue
         array = np.asarray(item.array).astype(kind_dtype(item, dtype))
-        made.append(laid_out(array, layout))
+        repeats = layout == "broadcast" and item.kind == "distinct"
+        made.append(laid_out(array, "contiguous" if repeats else layout))
     return made
 
 

@@ -9,7 +9,8 @@ import numpy as np
 class In:
     """One input of a sample. kind: 'x' takes the test's dtype; 'y' too, but no gradient is asked
     for; 'acc' takes the accumulator's (float32, or float64 for float64), 'fixed32' float32; 'fixed'
-    stays as it is."""
+    stays as it is, and 'distinct' too, in layouts that repeat no element: where a place is written
+    twice, any value may win on a GPU."""
 
     array: np.ndarray
     kind: str = "x"

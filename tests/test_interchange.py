@@ -95,6 +95,15 @@ def test_a_bad_gradient_skips_the_step():
     assert w[0].item() == pytest.approx(0.9 - 0.1 * 0.01, abs=1e-6)
 
 
+def test_gradients_scaled_by_hand():
+    """A loop that multiplies by get_scale() itself never calls scale()."""
+    w = torch.ones(3)
+    opt, scaler = optim.SGD([w], lr=0.5), mp.GradScaler(init_scale=64.0)
+    assert scaler.step(opt, grads=[torch.full((3,), scaler.get_scale())])
+    scaler.update()
+    assert w.tolist() == [0.5, 0.5, 0.5]
+
+
 def test_half_parameters_have_masters():
     """A hundred steps below half an ulp add up in the master, and a write of torch's is seen."""
     w = torch.ones(3, dtype=torch.float16)

@@ -19,7 +19,13 @@ static __device__ inline double log_of_sum(double a, double b) {
 }
 
 PAIR(atan2, atan2f(a, b), atan2(a, b))
-PAIR(hypot, hypotf(a, b), hypot(a, b))
+/* CUDA's own gives inf where the larger one is near the largest number. */
+static __device__ inline double hypotenuse(double a, double b) {
+    double larger = fmax(fabs(a), fabs(b));
+    return larger > 0x1p1000 && !isinf(larger) ? 2 * hypot(a * 0.5, b * 0.5) : hypot(a, b);
+}
+
+PAIR(hypot, hypotf(a, b), hypotenuse(a, b))
 PAIR(copysign, copysignf(a, b), copysign(a, b))
 PAIR(logaddexp, (float)log_of_sum(a, b), log_of_sum(a, b))
 

@@ -358,6 +358,8 @@ class GradScaler:
         """Gives the optimizer gradients of other libraries, if there are any."""
         if isinstance(optimizer, Optimizer) and (grads is not None or optimizer._sources):
             optimizer._take_grads(grads, writes)
+            if grads is not None and self._enabled and not self._used:
+                self._settle_device(device_of(params_of(optimizer), self._device))
         elif grads is not None:
             raise TypeError(
                 f"GradScaler: a {type(optimizer).__name__} takes no grads; it is no optim.Optimizer"

@@ -35,7 +35,7 @@ def indexed(rng, n, repeats=True):
         if repeats:
             return ints(rng, high, *shape, low=-high, dtype=dtype)
         size = int(np.prod(shape))
-        return In(rng.permutation(high)[:size].reshape(shape).astype(dtype), "fixed")
+        return In(rng.permutation(high)[:size].reshape(shape).astype(dtype), "distinct")
 
     x = X(rng, 40, n)
     yield x, (3, 4, n), (draw(40, 3, 4),), {"axis": 0, "axes": [0, 1, 0]}
