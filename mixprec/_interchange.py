@@ -79,11 +79,13 @@ def borrowed_parameter(owner: str, at: int, x: Any) -> ndarray:
     return array
 
 
-def borrowed_gradient(owner: str, at: int, param: ndarray, x: Any, writes: bool) -> ndarray:
-    """A gradient as `param.grad` takes it: over x's memory where dtype and `writes` allow that."""
-    if not isinstance(x, ndarray):
-        x = _core.from_numpy(x) if isinstance(x, np.ndarray) else borrow(x)
-    grad: ndarray = x.detach()
+def borrowed_gradient(owner: str, at: int, param: ndarray, x: Any, use: str) -> ndarray:
+    """A gradient as `param.grad` takes it, over x's memory where the dtypes are the same.
+
+    `use` is "read" where x must stay as it is, "write" where it may be unscaled in place (of what
+    must not be written a copy is), and "copy".
+    """
+    grad: ndarray = x.detach() if isinstance(x, ndarray) else _view_of(x)
     if tuple(grad.shape) != tuple(param.shape):
         raise ValueError(
             f"{owner}: gradient {at} has shape {tuple(grad.shape)}, its parameter "
@@ -95,7 +97,13 @@ def borrowed_gradient(owner: str, at: int, param: ndarray, x: Any, writes: bool)
         )
     if grad.dtype != param.dtype:
         return grad.astype(param.dtype)
-    return _core.copy(grad) if writes and not is_writable(grad) else grad
+    if use == "read":
+        return _core.from_dlpack(grad, read_only=True) if is_writable(grad) else grad
+    return grad if use == "write" and is_writable(grad) else _core.copy(grad)
+
+
+def _view_of(x: Any) -> ndarray:
+    return _core.from_numpy(x) if isinstance(x, np.ndarray) else borrow(x)
 
 
 def _interface(self: ndarray) -> dict[str, Any]:

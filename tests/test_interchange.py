@@ -104,6 +104,20 @@ def test_gradients_scaled_by_hand():
     assert w.tolist() == [0.5, 0.5, 0.5]
 
 
+def test_given_gradients_are_only_read():
+    w, v = torch.ones(3), mp.ones(3)
+    g, h = torch.full((3,), 256.0), mp.full(3, 256.0)
+    opt, scaler = optim.SGD([w, v], lr=0.5), mp.GradScaler(init_scale=256.0)
+    for _ in range(3):
+        scaler.step(opt, grads=[g, h], max_norm=1e9)
+        scaler.update()
+        opt.step(grads=[g * 0, h * 0])
+    assert w.tolist() == v.tolist() == [-0.5] * 3
+    assert g.tolist() == h.tolist() == [256.0] * 3
+    scaler.unscale_(opt, grads=[g, h])  # which is asked to write
+    assert g.tolist() == h.tolist() == [1.0] * 3
+
+
 def test_half_parameters_have_masters():
     """A hundred steps below half an ulp add up in the master, and a write of torch's is seen."""
     w = torch.ones(3, dtype=torch.float16)

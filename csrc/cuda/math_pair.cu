@@ -21,8 +21,9 @@ static __device__ inline double log_of_sum(double a, double b) {
 PAIR(atan2, atan2f(a, b), atan2(a, b))
 /* CUDA's own gives inf where the larger one is near the largest number. */
 static __device__ inline double hypotenuse(double a, double b) {
-    double larger = fmax(fabs(a), fabs(b));
-    return larger > 0x1p1000 && !isinf(larger) ? 2 * hypot(a * 0.5, b * 0.5) : hypot(a, b);
+    double larger = fmax(fabs(a), fabs(b)), smaller = fmin(fabs(a), fabs(b));
+    if (larger < 0x1p1000 || isinf(larger)) return hypot(a, b);
+    return smaller < larger * 0x1p-30 ? larger : 2 * hypot(a * 0.5, b * 0.5);
 }
 
 PAIR(hypot, hypotf(a, b), hypotenuse(a, b))

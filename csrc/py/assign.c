@@ -126,10 +126,8 @@ static int from_bytes(const mp_array *dst, const void *bytes, mp_array **out) {
 static mp_status move_value(mp_device device, mp_array *value, mp_array **out) {
     if (!value->weak) return mp_array_to_device(value, device, out);
     mp_spec spec = mp_spec_of(value);
-    mp_attrs attrs = mp_attrs_new();
     bool exact = spec.dtype != MP_INT64 && spec.dtype != MP_UINT64;
     if (!exact) return mp_array_to_device(value, device, out);
-    attrs.device = device;
     return mp_full(device, &spec, mp_load_double((mp_dtype)spec.dtype, mp_data(value)), out);
 }
 

@@ -264,7 +264,7 @@ class GradScaler:
         """
         if not self._enabled:
             return
-        self._take_grads(optimizer, grads, True)
+        self._take_grads(optimizer, grads, "write")
         entry = self._entry("unscale_", optimizer)
         if entry.stage is Stage.UNSCALED:
             raise RuntimeError(
@@ -330,7 +330,9 @@ class GradScaler:
             raise RuntimeError("GradScaler.step: closures are not supported while scaling")
         if max_norm is not None:
             max_norm = to_number("GradScaler.step", "max_norm", max_norm, above=0.0, infinite=True)
-        self._take_grads(optimizer, grads, False)
+        fused = is_fused(optimizer) and not args and not kwargs
+        at_once = fused and not self._overrides_unscale()  # nothing writes the gradients
+        self._take_grads(optimizer, grads, "read" if at_once else "copy")
         if not self._enabled:
             return self._step_unscaled(optimizer, max_norm, args, kwargs)
         entry = self._entry("step", optimizer)
@@ -339,8 +341,7 @@ class GradScaler:
                 "GradScaler.step: already called for this optimizer since the last update()"
             )
         require_gradients(entry)
-        fused = is_fused(optimizer) and not args and not kwargs
-        if entry.stage is Stage.READY and fused and not self._overrides_unscale():
+        if entry.stage is Stage.READY and at_once:
             entry.scale = self._scale_on(device_of(entry.params, self._device))
             self._check(entry, entry.scale, max_norm, False)
             optimizer._apply(entry.stats, entry.scale)
@@ -354,10 +355,10 @@ class GradScaler:
             return self._stepped(entry)
         return self._stepped_in_python(entry, args, kwargs)
 
-    def _take_grads(self, optimizer: Any, grads: Iterable[Any] | None, writes: bool) -> None:
+    def _take_grads(self, optimizer: Any, grads: Iterable[Any] | None, use: str) -> None:
         """Gives the optimizer gradients of other libraries, if there are any."""
         if isinstance(optimizer, Optimizer) and (grads is not None or optimizer._sources):
-            optimizer._take_grads(grads, writes)
+            optimizer._take_grads(grads, use)
             if grads is not None and self._enabled and not self._used:
                 self._settle_device(device_of(params_of(optimizer), self._device))
         elif grads is not None:

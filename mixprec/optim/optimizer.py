@@ -164,10 +164,11 @@ class Optimizer:
                 elif param.grad is not None:
                     param.grad.detach().zero_()
 
-    def _take_grads(self, grads: Iterable[Any] | None, writes: bool = False) -> None:
+    def _take_grads(self, grads: Iterable[Any] | None, use: str = "read") -> None:
         """Borrows gradients of other libraries: those given, or the .grad of borrowed parameters.
 
-        With `writes` they are about to be unscaled in place.
+        `use` is what those given are for, see `borrowed_gradient`; what is in `.grad` a step may
+        unscale where it lies, as PyTorch's own does.
         """
         params, owner = self._params(), type(self).__name__
         if grads is None:
@@ -177,14 +178,14 @@ class Optimizer:
                     continue
                 grad = source.grad
                 param.grad = (
-                    grad if grad is None else borrowed_gradient(owner, at, param, grad, writes)
+                    grad if grad is None else borrowed_gradient(owner, at, param, grad, "write")
                 )
             return
         given = list(grads)
         if len(given) != len(params):
             raise ValueError(f"{owner}: {len(given)} gradients for {len(params)} parameters")
         found = [
-            grad if grad is None else borrowed_gradient(owner, at, param, grad, writes)
+            grad if grad is None else borrowed_gradient(owner, at, param, grad, use)
             for at, (param, grad) in enumerate(zip(params, given, strict=True))
         ]
         for param, grad in zip(params, found, strict=True):
