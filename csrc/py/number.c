@@ -267,7 +267,7 @@ PyType_Slot mp_py_number_slots[] = {
     {Py_nb_rshift, right_shift},
     {Py_nb_inplace_add, add_in_place},
     {Py_nb_inplace_subtract, subtract_in_place},
-    {Py_nb_inplace_multiply, multiply_elements_in_place},
+    {Py_nb_inplace_multiply, multiply_in_place},
     {Py_nb_inplace_true_divide, divide_in_place},
     {Py_nb_inplace_matrix_multiply, matrix_multiply_in_place},
     {Py_nb_inplace_power, power_in_place},
