@@ -134,7 +134,7 @@ MP_KERNEL(neg) { return mp_pointwise_run(call, &neg_op, 1); }
 MP_ROW_FN(abs_f32, float, float, float, fabsf(A))
 MP_ROW_FN(abs_f64, double, double, double, fabs(A))
 MP_ROW_FN(abs_i64, uint64_t, uint64_t, uint64_t, (int64_t)A < 0 ? 0 - A : A)
-MP_INTEGER_ROWS(abs, A < 0 ? 0u - A : A)
+MP_INTEGER_ROWS(abs, A > 0 ? (uint32_t)A : 0 - (uint32_t)A)
 MP_ROW_FN(abs_f16, uint16_t, uint16_t, uint16_t, A & 0x7fff)
 static const mp_row_fn abs_stored[MP_DTYPE_COUNT] = {
     MP_INTEGER_TABLE(abs), [MP_FLOAT16] = abs_f16, [MP_BFLOAT16] = abs_f16};
@@ -150,7 +150,7 @@ MP_ROW_FN(sign_f32, float, float, float, A != A ? A : (float)((A > 0) - (A < 0))
 MP_ROW_FN(sign_f64, double, double, double, A != A ? A : (double)((A > 0) - (A < 0)))
 MP_ROW_FN(sign_i64, int64_t, int64_t, int64_t, (A > 0) - (A < 0))
 MP_ROW_FN(sign_u64, uint64_t, uint64_t, uint64_t, A != 0)
-MP_INTEGER_ROWS(sign, (A > 0) - (A < 0))
+MP_INTEGER_ROWS(sign, A == 0 ? 0 : A > 0 ? 1 : -1)
 static const mp_row_fn sign_stored[MP_DTYPE_COUNT] = {MP_INTEGER_TABLE(sign)};
 static const mp_pointwise sign_op = {.f32 = sign_f32,
                                      .f64 = sign_f64,

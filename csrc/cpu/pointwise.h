@@ -39,7 +39,7 @@ enum { MP_GRAIN_LIGHT = 1 << 16, MP_GRAIN_HEAVY = 1 << 14, MP_GRAIN_LIBM = 1 << 
         out *y = py;                                                                               \
         const in1 *a = pa;                                                                         \
         const real *b = pb, *c = pc;                                                               \
-        (void)b, (void)c, (void)attrs;                                                             \
+        (void)a, (void)b, (void)c, (void)attrs;                                                    \
         _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) y[i] = (formula);                     \
     }
 

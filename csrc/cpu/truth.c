@@ -21,8 +21,8 @@ typedef struct search {
     void (*counts)(int64_t n, const char *x, int64_t stride, uint64_t mask, void *found);
     uint64_t mask; /* without the sign of floats */
     bool zeros, stop;
-    const mp_iter *it; /* x, and what was found broadcast to its shape */
-    mp_dtype dtype;    /* of what was found */
+    mp_iter it;     /* x, and what was found broadcast to its shape */
+    mp_dtype dtype; /* of what was found */
     int64_t results, each, size;
     bool shared;         /* pieces of x share results: each has a copy of its own */
     volatile bool known; /* the one result there is */
@@ -126,7 +126,7 @@ static void search_tasks(void *ctx, int64_t begin, int64_t end) {
     search *s = ctx;
     for (int64_t task = begin; task < end && !s->known; task++) {
         int64_t first = task * s->each, last = first + s->each;
-        mp_iter it = *s->it;
+        mp_iter it = s->it;
         if (s->shared) it.data[1] += task * s->results * mp_dtypes[s->dtype].bytes;
         mp_iter_run(&it, first, last < s->size ? last : s->size, s->stop ? LOOK : INT64_MAX,
                     stretch, s);
@@ -167,20 +167,18 @@ static int64_t cut(search *s, const mp_iter *it) {
 
 /* What is found of x, which is not empty, in scratch memory. */
 static mp_status find(mp_call *call, search *s, char **out) {
-    mp_iter it;
     s->results = call->out[0]->size;
     s->size = call->in[0]->size;
     choose(s, (mp_dtype)call->in[0]->dtype);
-    iterate(&it, call, s->dtype, NULL);
-    int64_t pieces = cut(s, &it), copies = s->shared ? pieces : 1;
+    iterate(&s->it, call, s->dtype, NULL);
+    int64_t pieces = cut(s, &s->it), copies = s->shared ? pieces : 1;
     size_t each = (size_t)s->results * mp_dtypes[s->dtype].bytes, bytes = (size_t)copies * each;
     char *found = mp_scratch(bytes, MP_SCRATCH_KERNEL);
     if (!found) return mp_fail(MP_ERR_MEMORY, "no room for %zu bytes of results", bytes);
     memset(found, 0, bytes);
-    it.data[1] = found;
-    s->it = &it;
+    s->it.data[1] = found;
     if (s->stop && s->results == 1 && s->size > LOOK) /* it is often known soon */
-        mp_iter_run(&it, 0, LOOK, LOOK, stretch, s);
+        mp_iter_run(&s->it, 0, LOOK, LOOK, stretch, s);
     if (!s->known) mp_parallel_for(pieces, 1, search_tasks, s);
     for (int64_t copy = 1; copy < copies; copy++) {
         if (s->stop)
