@@ -1,9 +1,10 @@
 """Runs the benchmarks, prints the table and writes benchmarks/results/<date>-<commit>.json.
 
-    python benchmarks/report.py [--keyword EXPRESSION] [--from FILE] [--readme]
+    python benchmarks/report.py [--keyword EXPRESSION] [--from FILE] [--readme [PLACE]]
 
 --keyword: only these benchmarks (pytest's -k). --from: print the table of an earlier result.
---readme: put the table into README.md as well. The exit status is 1 where a bar was missed.
+--readme: put the table into README.md as well, at a place of its own if one is named. The exit
+status is 1 where a bar was missed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keyword", metavar="EXPRESSION", default="")
     parser.add_argument("--from", metavar="FILE", type=Path, dest="source")
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--readme", metavar="PLACE", nargs="?", const="benchmarks")
     options = parser.parse_args()
 
     if options.source:
@@ -40,7 +41,7 @@ def main() -> int:
     text = render(result)
     print(text)
     if options.readme:
-        put_into_readme("benchmarks", text)
+        put_into_readme(options.readme, text)
     missed = [bar for row in result["rows"] for bar in row["bars"] if bar["speed"] < bar["least"]]
     return 1 if missed else 0
 
@@ -89,10 +90,13 @@ def version(name: str) -> str | None:
 
 
 def revision() -> str:
-    """The commit; of a copy without its history, what MIXPREC_COMMIT says."""
+    """The commit: what MIXPREC_COMMIT says, for a copy without its history, else git's."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    named = os.environ.get("MIXPREC_COMMIT")
+    if named:
+        return named
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or os.environ.get("MIXPREC_COMMIT") or "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def write(result: dict[str, Any]) -> Path:
