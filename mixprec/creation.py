@@ -119,7 +119,7 @@ def _text(obj: Any, dtype: Any) -> Any:
 
     Numbers among texts are taken for a mistake.
     """
-    if isinstance(dtype, ScalarType):
+    if isinstance(dtype, ScalarType) or (dtype is None and isinstance(obj, (str, bytes))):
         return None
     try:
         found = np.array(obj, dtype)

@@ -7,7 +7,12 @@ import mixprec as mp
 from mixprec import optim
 from mixprec._interchange import lend
 
-jax = pytest.importorskip("jax", reason="needs jax: pip install jax")
+try:
+    import jax
+except ImportError:
+    jax = None
+
+pytestmark = pytest.mark.skipif(jax is None, reason="needs jax: pip install jax")
 
 
 @pytest.fixture
