@@ -26,21 +26,24 @@ class HookHandle:
 @final
 class function:
     __wrapped__: Callable[..., Any]
-    def __init__(self, way: str | Callable[..., Any], function: Callable[..., Any], /) -> None: ...
+    def __new__(
+        cls, way: str | Callable[..., Any], function: Callable[..., Any], /
+    ) -> function: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 @final
 class ufunc:
     __wrapped__: Callable[..., Any]
-    __signature__: Any
+    @property
+    def __signature__(self) -> Any: ...
     identity: Any
     row: str | None
     nin: builtins.int
     nout: builtins.int
     @property
     def nargs(self) -> builtins.int: ...
-    def __init__(
-        self,
+    def __new__(
+        cls,
         row: str | None,
         function: Callable[..., Any],
         other: Callable[..., Any],
@@ -48,8 +51,33 @@ class ufunc:
         nin: builtins.int,
         nout: builtins.int,
         /,
-    ) -> None: ...
+    ) -> ufunc: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    # attached by mixprec/functional/_ufunc.py
+    def reduce(
+        self,
+        array: ArrayLike,
+        axis: Axis = 0,
+        dtype: DTypeLike = None,
+        out: Any = None,
+        keepdims: builtins.bool = False,
+        initial: Any = ...,
+        where: Any = True,
+    ) -> ndarray: ...
+    def accumulate(
+        self, array: ArrayLike, axis: builtins.int = 0, dtype: DTypeLike = None, out: Any = None
+    ) -> ndarray: ...
+    def outer(self, a: ArrayLike, b: ArrayLike, /, **kwargs: Any) -> ndarray: ...
+    def at(self, a: ndarray, indices: Any, b: Any = ..., /) -> None: ...
+    def reduceat(
+        self,
+        array: ArrayLike,
+        indices: ArrayLike,
+        axis: builtins.int = 0,
+        dtype: DTypeLike = None,
+        out: Any = None,
+    ) -> ndarray: ...
 
 @disjoint_base
 class ndarray:
@@ -153,7 +181,9 @@ class ndarray:
         self, dtype: DTypeLike | None = None, copy: builtins.bool | None = None
     ) -> np.ndarray[Any, Any]: ...
     # attached by mixprec/_protocols.py
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any: ...
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, /, *inputs: Any, **kwargs: Any
+    ) -> Any: ...
     def __array_function__(
         self,
         func: Callable[..., Any],
@@ -249,40 +279,313 @@ class ndarray:
     def __ipow__(self: _Array, value: ArrayLike, /) -> _Array: ...  # type: ignore[misc]
 
     # attached by mixprec/_methods.py
-    def add(x1, x2: ArrayLike) -> ndarray: ...
-    def subtract(x1, x2: ArrayLike) -> ndarray: ...
-    def sub(x1, x2: ArrayLike) -> ndarray: ...
-    def multiply(x1, x2: ArrayLike) -> ndarray: ...
-    def mul(x1, x2: ArrayLike) -> ndarray: ...
-    def divide(x1, x2: ArrayLike) -> ndarray: ...
-    def div(x1, x2: ArrayLike) -> ndarray: ...
-    def power(x1, x2: ArrayLike) -> ndarray: ...
-    def pow(x1, x2: ArrayLike) -> ndarray: ...
-    def maximum(x1, x2: ArrayLike) -> ndarray: ...
-    def minimum(x1, x2: ArrayLike) -> ndarray: ...
-    def eq(x1, x2: ArrayLike) -> ndarray: ...
-    def ne(x1, x2: ArrayLike) -> ndarray: ...
-    def lt(x1, x2: ArrayLike) -> ndarray: ...
-    def le(x1, x2: ArrayLike) -> ndarray: ...
-    def gt(x1, x2: ArrayLike) -> ndarray: ...
-    def ge(x1, x2: ArrayLike) -> ndarray: ...
-    def isnan(x) -> ndarray: ...
-    def isinf(x) -> ndarray: ...
-    def isfinite(x) -> ndarray: ...
-    def negative(x) -> ndarray: ...
-    def neg(x) -> ndarray: ...
-    def absolute(x) -> ndarray: ...
-    def abs(x) -> ndarray: ...
-    def sign(x) -> ndarray: ...
-    def exp(x) -> ndarray: ...
-    def log(x) -> ndarray: ...
-    def sqrt(x) -> ndarray: ...
-    def rsqrt(x) -> ndarray: ...
-    def tanh(x) -> ndarray: ...
+    def add(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def subtract(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def sub(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def multiply(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def mul(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def divide(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def div(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def power(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def pow(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def maximum(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def minimum(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def eq(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def ne(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def lt(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def le(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def gt(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def ge(
+        x1,
+        x2: ArrayLike,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def isnan(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def isinf(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def isfinite(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def negative(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def neg(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def absolute(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def abs(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def sign(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def exp(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def log(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def sqrt(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def rsqrt(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def tanh(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
     def sigmoid(x) -> ndarray: ...
     def relu(x) -> ndarray: ...
-    def square(x) -> ndarray: ...
-    def reciprocal(x) -> ndarray: ...
+    def square(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
+    def reciprocal(
+        x,
+        /,
+        *,
+        out: Any = None,
+        where: Any = True,
+        casting: str = "same_kind",
+        dtype: DTypeLike = None,
+    ) -> ndarray: ...
     def clip(
         x,
         /,
@@ -515,9 +818,15 @@ class ndarray:
     def log_softmax(
         x, axis: builtins.int = -1, dtype: DTypeLike = None, *, dim: builtins.int | None = None
     ) -> ndarray: ...
-    def matmul(a, b: ArrayLike, dtype: DTypeLike = None) -> ndarray: ...
-    def mm(a, b: ArrayLike, dtype: DTypeLike = None) -> ndarray: ...
-    def bmm(a, b: ArrayLike, dtype: DTypeLike = None) -> ndarray: ...
+    def matmul(
+        x1, x2: ArrayLike, /, out: ndarray | None = None, *, dtype: DTypeLike = None
+    ) -> ndarray: ...
+    def mm(
+        x1, x2: ArrayLike, /, out: ndarray | None = None, *, dtype: DTypeLike = None
+    ) -> ndarray: ...
+    def bmm(
+        x1, x2: ArrayLike, /, out: ndarray | None = None, *, dtype: DTypeLike = None
+    ) -> ndarray: ...
     def swapaxes(x, axis1: builtins.int, axis2: builtins.int) -> ndarray: ...
     def flatten(
         x,
@@ -529,7 +838,7 @@ class ndarray:
     def ravel(x, order: str | None = "C") -> ndarray: ...
     def squeeze(x, axis: Axis = None, *, dim: Axis = None) -> ndarray: ...
     def unsqueeze(x, dim: builtins.int) -> ndarray: ...
-    def broadcast_to(x, shape: Shape) -> ndarray: ...
+    def broadcast_to(x, shape: Shape, subok: builtins.bool = False) -> ndarray: ...
     def take(
         a,
         indices: ArrayLike,
@@ -559,7 +868,7 @@ class ndarray:
     def repeat(
         x, repeats: builtins.int | ArrayLike, axis: builtins.int | None = None
     ) -> ndarray: ...
-    def round(x, decimals: builtins.int = 0) -> ndarray: ...
+    def round(x, decimals: builtins.int = 0, out: ndarray | None = None) -> ndarray: ...
     def compress(
         self,
         condition: ArrayLike,
@@ -569,8 +878,10 @@ class ndarray:
     def fill(self, value: ArrayLike) -> None: ...
     def index_select(x, dim: builtins.int, index: ArrayLike) -> ndarray: ...
     def copy(x) -> ndarray: ...
-    def view(x, *shape: Any) -> ndarray: ...
-    def reshape(self, *shape: Any) -> ndarray: ...
+    def view(x, *shape: Any, dtype: DTypeLike = None) -> ndarray: ...
+    def reshape(
+        self, *shape: Any, order: str | None = "C", copy: builtins.bool | None = None
+    ) -> ndarray: ...
     def transpose(self, *axes: Any) -> ndarray: ...
     def permute(self, *dims: Any) -> ndarray: ...
     def t(self) -> ndarray: ...

@@ -104,34 +104,3 @@ def borrowed_gradient(owner: str, at: int, param: ndarray, x: Any, use: str) -> 
 
 def _view_of(x: Any) -> ndarray:
     return _core.from_numpy(x) if isinstance(x, np.ndarray) else borrow(x)
-
-
-def _interface(self: ndarray) -> dict[str, Any]:
-    """The CUDA Array Interface, version 3: address, shape and type for libraries that read it.
-
-    Only arrays on a GPU have it, and only those whose dtype NumPy can name; bfloat16 and float8
-    travel by DLPack.
-    """
-    from .cuda import current_stream
-
-    name = str(self.device)
-    if name == "cpu":
-        raise AttributeError("__cuda_array_interface__: the array is on the CPU")
-    if self.dtype.type.__module__ == "ml_dtypes":
-        raise AttributeError(
-            f"__cuda_array_interface__: NumPy has no name for {self.dtype}; use DLPack"
-        )
-    if self.requires_grad:
-        raise AttributeError("__cuda_array_interface__: the array requires grad; use .detach()")
-    address, writable = _core.exposed(self)
-    return {
-        "shape": tuple(self.shape),
-        "typestr": self.dtype.str,
-        "data": (address if self.size else 0, not writable),
-        "strides": None if self.is_contiguous() else self.strides,
-        "version": 3,
-        "stream": current_stream(name).cuda_stream or 1,
-    }
-
-
-setattr(ndarray, "__cuda_array_interface__", property(_interface))  # noqa: B010

@@ -1,4 +1,4 @@
-"""NumPy's protocols and the array API standard's: how other code finds this package.
+"""Protocols of NumPy, the array API standard and CUDA: how other code finds this package.
 
 `np.exp(x)`, `np.concatenate([x, y])` and `numpy_array + x` with arrays of ours run the function of
 that name in `mp`, recorded and under autocast. What `mp` does not have is NumPy's own on views.
@@ -205,9 +205,41 @@ def to_device(self: ndarray, device: str, /, *, stream: Any = None) -> ndarray:
         return move(self, device)
 
 
+# ---- other libraries on a GPU ----
+
+
+def cuda_array_interface(self: ndarray) -> dict[str, Any]:
+    """The CUDA Array Interface, version 3: address, shape and type for libraries that read it.
+
+    Only arrays on a GPU have it, and only those whose dtype NumPy can name; bfloat16 and float8
+    travel by DLPack.
+    """
+    from .cuda import current_stream
+
+    name = str(self.device)
+    if name == "cpu":
+        raise AttributeError("__cuda_array_interface__: the array is on the CPU")
+    if self.dtype.type.__module__ == "ml_dtypes":
+        raise AttributeError(
+            f"__cuda_array_interface__: NumPy has no name for {self.dtype}; use DLPack"
+        )
+    if self.requires_grad:
+        raise AttributeError("__cuda_array_interface__: the array requires grad; use .detach()")
+    address, writable = _core.exposed(self)
+    return {
+        "shape": tuple(self.shape),
+        "typestr": self.dtype.str,
+        "data": (address if self.size else 0, not writable),
+        "strides": None if self.is_contiguous() else self.strides,
+        "version": 3,
+        "stream": current_stream(name).cuda_stream or 1,
+    }
+
+
 _METHODS: dict[str, Any] = {
     "__array_function__": array_function,
     "__array_namespace__": array_namespace,
+    "__cuda_array_interface__": property(cuda_array_interface),
     "to_device": to_device,
 }
 for _name, _method in _METHODS.items():

@@ -504,4 +504,4 @@ def _numpy_index(index: Any) -> Any:
 
 for _method in (reduce, accumulate, reduceat, outer, at):
     setattr(_core.ufunc, _method.__name__, _method)
-_core.ufunc.__signature__ = property(_signature)
+setattr(_core.ufunc, "__signature__", property(_signature))  # noqa: B010
