@@ -98,6 +98,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__array_api_version__",
     "__array_namespace_info__",
+    "Array",
     "DeviceError",
     "GradScaler",
     "OutOfMemoryError",
@@ -173,6 +174,7 @@ __all__ += ["e", "euler_gamma", "inf", "little_endian", "nan", "newaxis", "pi"]
 __all__ += sorted({*HOMES, *_numpy.COLD, *_numpy.SAME}.difference(__all__))
 
 bool = bool_
+Array = ndarray
 __array_api_version__ = "2025.12"
 pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
 euler_gamma = 0.5772156649015329
