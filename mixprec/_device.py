@@ -253,4 +253,4 @@ def reset_peak_memory(device: str = "cpu") -> None:
 def is_writable(x: ndarray) -> bool:
     """Whether elements can be assigned: not of read-only memory, nor where some share memory."""
     shared = any(step == 0 and n > 1 for step, n in zip(x.strides, x.shape, strict=True))
-    return not shared and (x.device != "cpu" or bool(x.detach().numpy().flags.writeable))
+    return not shared and _core.exposed(x)[1]

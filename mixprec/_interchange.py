@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _core
 from ._core import ndarray
+from ._device import is_writable
 
 # Where a library's from_dlpack is, by the package that defines its arrays.
 _FROM_DLPACK = {
@@ -31,11 +32,6 @@ _IMMUTABLE = frozenset(("jax", "jaxlib"))
 def is_foreign(x: Any) -> bool:
     """Whether it is an array of another library, NumPy's aside, that speaks DLPack."""
     return hasattr(x, "__dlpack__") and not isinstance(x, (ndarray, np.ndarray, np.generic))
-
-
-def is_writable(array: ndarray) -> bool:
-    """Whether other libraries may write its memory."""
-    return _core.exposed(array)[1]
 
 
 def library_of(x: Any) -> str:
